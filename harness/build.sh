@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Compiles mm/ and all that the feature touches, with both compilers, for both
+# architectures, with the option on and off: no warning.
+# shellcheck source=harness/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+[ $# -eq 0 ] || usage "takes no argument, got '$1'"
+use_tree
+CONFIG=$ROOT/harness/config
+passed=0 failed=0
+
+# one ARCH COMPILER OPTION FRAGMENT...
+one()
+{
+	local arch=$1 compiler=$2 option=$3 name=build-$1-$2-$3 src targets out
+
+	shift 3
+	kvars "$arch" "$compiler"
+	src=${arch/x86_64/x86}
+	src=${src/i386/x86}
+	kconfig "$name" "${KVARS[@]}" -- defconfig "${@/#/$CONFIG/}" "$CONFIG/werror.config"
+	mapfile -t targets < <(touched_sources "$src" | grep -v '^mm/' | sed 's/\.c$/.o/')
+	# A suite's own file may be built only where its option is on.
+	[ "$option" = on ] || mapfile -t targets < <(printf '%s\n' "${targets[@]}" | grep -v '^lib/kunit-mm/')
+	out=
+	kmake_try "$name" -k "${KVARS[@]}" mm/ "${targets[@]}" || out=failed
+	if [ -n "$out" ] || grep -q 'warning: ' "$LOG/$name.log"; then
+		echo "not ok $name"
+		first_error "$LOG/$name.log"
+		say "all of it: $LOG/$name.log"
+		failed=$((failed + 1))
+	else
+		echo "ok $name"
+		passed=$((passed + 1))
+	fi
+}
+
+for compiler in gcc clang; do
+	for option in on off; do
+		one x86_64 $compiler $option common.config x86_64.config $option.config
+		one arm64 $compiler $option common.config $option.config
+	done
+done
+# No huge pages at all, and an architecture that does not have the option.
+one x86_64 gcc nothp nothp.config
+one i386 gcc none
+counts $passed $failed 0

@@ -1,0 +1,157 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Explains laf, or one of its calls.
+# shellcheck source=harness/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+case ${1:-} in
+'')
+	cat <<-EOF
+	Large anonymous folios for Linux 6.1: assembles, builds, boots, proves.
+
+	  laf demo                  a real program with and without large folios, side by side
+	  laf check                 every test and check; the last line has the counts
+	  laf tree                  assembles build/tree, prints its path on the last line
+	  laf patch                 the whole feature as one patch, on stdout
+	  laf mbox                  the series with a cover letter, on stdout, for git am
+	  laf apply DIR             puts the feature into a 6.1.y tree of yours; --revert takes it out
+	  laf refresh               brings build/tree's commits back into this repository
+	  laf kunit [ARCH...]       the KUnit suites: um x86_64 arm64 arm64-16k arm64-64k
+	  laf selftest [ARCH]       boots a kernel and runs the kselftest folder: x86_64 arm64
+	  laf sparse                sparse over the files that the feature touches
+	  laf help CALL             more about one call
+
+	Parts of 'laf check' that run alone too: kit style build cost mm612.
+	Packages that are missing are installed from Debian, after one line that
+	says so. Everything that is made is in build/: remove it to start afresh.
+	EOF
+	;;
+demo)
+	cat <<-EOF
+	laf demo
+	  Builds the assembled tree for x86-64, boots it in QEMU, runs a real program
+	  from Debian's packages with large folios off, by default and at 64 kB, and
+	  prints page faults, folios by size and time side by side.
+	EOF
+	;;
+check)
+	cat <<-EOF
+	laf check [SUITE...]
+	  Runs all suites, or the ones that are named. Prints each suite's counts and
+	  time, and as its last line 'N passed, N failed, N skipped', the sums. A suite
+	  that runs nothing counts as a failure. Output of each: build/log/check-SUITE.log
+	  'laf check --list' lists the suites.
+	EOF
+	;;
+tree)
+	cat <<-EOF
+	laf tree
+	  Makes build/tree, a git tree: Debian's linux-source-6.1 (tag laf-base), then on
+	  the branch 'laf' one commit for each entry of patches/series, with its hooks and
+	  the new files that its New-file: lines name. Only files that changed are touched,
+	  so that make rebuilds only those. Prints the path, alone on the last line.
+	  Work in build/tree that is not in this repository is never overwritten: commit
+	  it there and run 'laf refresh'.
+	  LAF_BASE_TAR=FILE names another archive of a 6.1 source to start from.
+	EOF
+	;;
+patch)
+	cat <<-EOF
+	laf patch
+	  Writes the whole feature as one patch to stdout:
+	    ./laf patch >laf.patch; cd linux-source-6.1; git apply laf.patch
+	EOF
+	;;
+mbox)
+	cat <<-EOF
+	laf mbox
+	  Writes the series, after a cover letter (patches/cover.txt: subject, empty line,
+	  text), as one mailbox to stdout:
+	    ./laf mbox >laf.mbox; cd linux; git am ../laf.mbox
+	  The cover letter's sender is 'Mail System Internal Data': by that name git am
+	  knows that the mail holds no patch. Put your own there before you send it.
+	EOF
+	;;
+apply)
+	cat <<-EOF
+	laf apply DIR
+	laf apply --revert DIR
+	  Puts the feature into a tree of 6.1.y (git or plain, Debian's or pristine), or
+	  takes it out. All or nothing: it is made beside the tree first, and one line
+	  says what stops it. Nothing is committed.
+	EOF
+	;;
+refresh)
+	cat <<-EOF
+	laf refresh
+	  The inverse of 'laf tree': writes the commits laf-base..laf of build/tree to
+	  patches/ and the files that they add to their place here. Amend, reorder and
+	  add commits there as you like. A file that was changed both here and there is
+	  named, and nothing is written.
+	EOF
+	;;
+kunit)
+	cat <<-EOF
+	laf kunit [um|x86_64|arm64|arm64-16k|arm64-64k]...
+	  Runs the suites of lib/kunit-mm through the tree's own kunit.py, for all five
+	  or those that are named.
+	EOF
+	;;
+selftest)
+	cat <<-EOF
+	laf selftest [x86_64|arm64]
+	  Builds and boots a kernel in QEMU and runs
+	  tools/testing/selftests/large_anon_folio in it.
+	EOF
+	;;
+sparse)
+	cat <<-EOF
+	laf sparse
+	  Runs 'make C=2' over each C file that the feature touches, for x86-64, in the
+	  assembled tree and in stock; a warning that stock does not have is a failure.
+	EOF
+	;;
+style)
+	cat <<-EOF
+	laf style
+	  checkpatch.pl --strict over each commit of the series, get_maintainer.pl over
+	  each new file, and an SPDX line in every file.
+	EOF
+	;;
+build)
+	cat <<-EOF
+	laf build
+	  Compiles mm/ and all that the feature touches with GCC 12 and Clang 14 for
+	  x86-64 and arm64, with the option on and off; a warning is a failure.
+	EOF
+	;;
+kit)
+	cat <<-EOF
+	laf kit
+	  The tests of this kit itself (harness/test).
+	EOF
+	;;
+cost)
+	cat <<-EOF
+	laf cost
+	  Counts instructions of faults, fork and exit with the option off and with every
+	  size at never, against stock: at most 1 % more.
+	EOF
+	;;
+mm612)
+	cat <<-EOF
+	laf mm612
+	  Boots the assembled kernel and stock with mainline 6.12's own mm selftests: no
+	  test that passes on stock 6.1 fails.
+	EOF
+	;;
+help)
+	cat <<-EOF
+	laf help [CALL]
+	  Explains laf, or one call.
+	EOF
+	;;
+*)
+	die "there is no call '$1'; './laf help' lists them"
+	;;
+esac

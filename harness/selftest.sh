@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Boots the assembled kernel and runs its kselftest folder.
+# shellcheck source=harness/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=harness/lib-guest.sh
+. "$(dirname "$0")/lib-guest.sh"
+
+[ $# -le 1 ] || usage "takes one architecture or none, got '$*'"
+case ${1:-} in
+'')	archs=(x86_64 arm64) ;;
+x86_64 | arm64)	archs=("$1") ;;
+*)	usage "knows x86_64 and arm64, not '$1'" ;;
+esac
+
+FOLDER=large_anon_folio
+passed=0 failed=0 skipped=0
+
+# build_tests ARCH: the folder's programs, static, in build/selftest-ARCH
+build_tests()
+{
+	local out=$BUILD/selftest-$1 log=$LOG/selftest-$1.log cmd
+
+	# rsync is what `make headers_install` and kselftest's install use
+	need rsync -- "installs kernel headers and tests"
+	kvars "$1"
+	lock "selftest-$1"
+	mkdir -p "$out"
+	rm -rf "$out/install"
+	# A test that did not compile must not be replaced by an older one.
+	rm -rf "$out/kselftest/$FOLDER"
+	for cmd in headers install; do
+		set -- make -C "$TREE" O="$out" -j"$JOBS" "${KVARS[@]}" headers
+		[ $cmd = headers ] ||
+			set -- make -C "$TREE/tools/testing/selftests" O="$out" "${KVARS[@]}" \
+				TARGETS=$FOLDER USERLDFLAGS=-static \
+				KSFT_INSTALL_PATH="$out/install" install
+		show "$@"
+		logged "$log" "selftest $cmd" "$@" || {
+			first_error "$log"
+			die "the selftests do not build; all of it: $log"
+		}
+		if grep -q 'warning: ' "$log"; then
+			first_error "$log"
+			die "the selftests build with warnings; all of it: $log"
+		fi
+	done
+	TESTS=$out/install
+	[ -s "$TESTS/kselftest-list.txt" ] || die "the install of $FOLDER left no list of tests"
+}
+
+show_line()
+{
+	case $1 in
+	'@start '*)	now=${1#@start } then=$SECONDS seen=0 ;;
+	' ok '* | ' not ok '*)	seen=$((seen + 1)) ;;
+	'@end '*)	say "$now: $seen tests, $((SECONDS - then)) s, ${1#"@end $now "}" ;;
+	esac
+}
+
+# one ARCH: build, boot, count
+one()
+{
+	local arch=$1 prog limit sum=0 p f s line
+
+	guest_qemu "$arch"
+	build_tests "$arch"
+	guest_kernel "$arch" debug
+	guest_accel "$arch"
+	guest_dir "selftest-$arch" "$arch"
+	mkdir -p "$GUEST_ROOT/tests"
+	cp -r "$TESTS/$FOLDER/." "$GUEST_ROOT/tests/"
+	limit=$(sed -n 's/^timeout=//p' "$TREE/tools/testing/selftests/$FOLDER/settings")
+	guest_do swap /dev/vda
+	while IFS=: read -r _ prog; do
+		guest_do run "$prog" "${limit:-300}" "/tests/$prog"
+		sum=$((sum + 1))
+	done <"$TESTS/kselftest-list.txt"
+	[ $sum -gt 0 ] || die "the folder $FOLDER holds no test"
+	line=
+	GUEST_SHOW=show_line guest_boot "$arch" $((${LAF_TIMEOUT:-1800})) || line=bad
+	echo "# $arch"
+	guest_tap "$RUN/result" "$arch" >"$RUN/summary"
+	cat "$RUN/summary"
+	read -r p f s < <(guest_tap_counts "$RUN/summary")
+	if [ -n "$line" ]; then
+		echo "not ok $arch: the guest itself, see above"
+		f=$((f + 1))
+	fi
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+use_tree
+for arch in "${archs[@]}"; do
+	one "$arch"
+done
+counts $passed $failed $skipped

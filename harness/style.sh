@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# checkpatch over each commit of the series, get_maintainer over each new
+# file, an SPDX line in every file.
+# shellcheck source=harness/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+[ $# -eq 0 ] || usage "takes no argument, got '$1'"
+need git perl python3-minimal python3-ply python3-git -- "runs checkpatch.pl"
+use_tree
+cd "$TREE"
+passed=0 failed=0
+
+# result NAME OUTPUT: one test, ok when there is no output
+result()
+{
+	if [ -z "$2" ]; then
+		echo "ok $1"
+		passed=$((passed + 1))
+	else
+		echo "not ok $1"
+		printf '#   %s\n' "${2//$'\n'/$'\n'#   }"
+		failed=$((failed + 1))
+	fi
+}
+
+# Whether MAINTAINERS has a pattern for a new file is asked below, for each
+# file; checkpatch would only remind of it.
+show scripts/checkpatch.pl --strict --ignore FILE_PATH_CHANGES -g laf-base..laf
+for commit in $(git rev-list --reverse laf-base..laf); do
+	rc=0
+	out=$(git format-patch --stdout -1 --no-signature "$commit" |
+		scripts/checkpatch.pl --strict --terse --show-types --no-summary --color=never \
+			--ignore FILE_PATH_CHANGES - 2>&1) || rc=$?
+	[ $rc -eq 0 ] || [ -n "$out" ] || out="checkpatch.pl ended with $rc"
+	result "checkpatch $(git log -1 --format=%s "$commit")" "$(head -n 30 <<<"$out")"
+done
+
+mapfile -t NEW < <(git -c core.quotePath=off diff-tree -r --no-renames --diff-filter=A \
+	--name-only laf-base laf)
+titles=$(perl -00 -ne 'print "$1\n" if /\A([^\n]+)\n[A-Z]:\t/' "$ROOT/MAINTAINERS" 2>/dev/null || :)
+show scripts/get_maintainer.pl --no-git --sections -f "${NEW[@]}"
+for f in "${NEW[@]}"; do
+	out=
+	scripts/get_maintainer.pl --no-git --no-git-fallback --sections -f "$f" 2>/dev/null |
+		grep -qxF -- "$titles" || out="no entry of MAINTAINERS has a pattern for it"
+	[ -n "$titles" ] || out="the repository has no MAINTAINERS entry"
+	result "get_maintainer $f" "$out"
+done
+
+# Patches and the cover letter are mails; COPYING is the licence's own text.
+cd "$ROOT"
+missing=
+while read -r f; do
+	case $f in
+	patches/*.patch | patches/cover.txt | COPYING | MAINTAINERS) continue ;;
+	esac
+	[ -f "$f" ] || continue
+	head -n 5 -- "$f" | grep -q 'SPDX-License-Identifier: ' || missing+="$f"$'\n'
+done < <(git ls-files -co --exclude-standard 2>/dev/null || find . -path ./build -prune -o -type f -print)
+result "SPDX lines" "${missing%$'\n'}"
+counts $passed $failed 0

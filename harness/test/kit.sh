@@ -1,0 +1,847 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The kit's own tests. They run a copy of it on a small tree that looks like a
+# kernel's, so that each takes a second.
+# shellcheck disable=SC2016 # text for another shell is quoted
+# shellcheck source=harness/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+need git shellcheck xz-utils -- "tests the kit"
+
+T=$(mktemp -d "${TMPDIR:-/tmp}/laf-kit.XXXXXX")
+at_exit 'cd /; umount "$T/small" 2>/dev/null; rm -rf "$T"'
+passed=0 failed=0 skipped=0
+export GIT_AUTHOR_NAME=tester GIT_AUTHOR_EMAIL=tester@example.org
+export GIT_COMMITTER_NAME=tester GIT_COMMITTER_EMAIL=tester@example.org
+
+# t NAME FUNCTION: FUNCTION runs in its own shell and fails by its status
+t()
+{
+	local rc
+
+	[ -z "${KIT_ONLY:-}" ] || [[ $1 = *$KIT_ONLY* ]] || return 0
+	# Not with "|| rc=$?": that would turn errexit off in the test, too.
+	set +e
+	(set -e; cd "$T"; "$2") >"$T/log" 2>&1
+	rc=$?
+	set -e
+	if [ $rc -eq 0 ]; then
+		echo "ok $1"
+		passed=$((passed + 1))
+	elif [ $rc -eq 4 ]; then
+		echo "ok $1 # SKIP $(tail -n1 "$T/log")"
+		skipped=$((skipped + 1))
+	else
+		echo "not ok $1"
+		tail -n 12 "$T/log" | awk '{ print "#   " $0 }'
+		failed=$((failed + 1))
+	fi
+}
+
+skip()
+{
+	echo "$*"
+	exit 4
+}
+
+# same WHAT SEEN WANTED
+same()
+{
+	[ "$2" = "$3" ] || {
+		printf '%s: saw\n%s\nwanted\n%s\n' "$1" "$2" "$3"
+		exit 1
+	}
+}
+
+# refuses PATTERN CMD...: CMD must fail with one line on stderr, that matches
+refuses()
+{
+	local pattern=$1 rc=0
+
+	shift
+	"$@" >"$T/out" 2>"$T/err" || rc=$?
+	[ $rc -ne 0 ] || { echo "'$*' did not fail"; exit 1; }
+	[ "$(wc -l <"$T/err")" -eq 1 ] || { echo "not one line:"; cat "$T/err"; exit 1; }
+	grep -qE -- "$pattern" "$T/err" || { echo "wanted $pattern, saw:"; cat "$T/err"; exit 1; }
+}
+
+# state DIR: all that a test can see of a folder
+state()
+{
+	(cd "$1" && find . -path ./.git -prune -o -printf '%p %m %y\n' | sort &&
+		find . -path ./.git -prune -o -type f -print0 | sort -z | xargs -0 sha256sum)
+}
+
+# ---------------------------------------------------------------- fixtures
+
+# fake_kernel DIR: something that looks like Linux 6.1
+fake_kernel()
+{
+	mkdir -p "$1/mm" "$1/include/linux" "$1/fs"
+	printf '# SPDX\nVERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 50\nEXTRAVERSION =\n' >"$1/Makefile"
+	echo 'obj-y := mm/' >"$1/Kbuild"
+	echo '.*' >"$1/.gitignore"
+	seq -f 'line %g' 1 60 >"$1/mm/memory.c"
+	seq -f 'row %g' 1 40 >"$1/mm/rmap.c"
+	echo '/* mm */' >"$1/include/linux/mm.h"
+	seq -f 'fs %g' 1 10 >"$1/fs/exec.c"
+	chmod 755 "$1/fs/exec.c"
+	printf 'List of maintainers\n\n\nMaintainers List\n----------------\n\nALPHA\nM:\tA <a@b>\nF:\talpha/\n\nMIDDLE\nS:\tOrphan\n\nTHE REST\nM:\tL <l@l>\nF:\t*\n' >"$1/MAINTAINERS"
+}
+
+# entry N SUBJECT NEWFILES <diff >patch mail
+entry()
+{
+	local f
+
+	echo 'From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001'
+	echo 'From: A Developer <dev@example.org>'
+	echo "Date: Mon, 5 Jan 2026 10:0$1:00 +0100"
+	printf 'Subject: [PATCH] %s\n\nWhy it is done.\n\nMore about it.\n\n' "$2"
+	for f in $3; do echo "New-file: $f"; done
+	printf 'Signed-off-by: A Developer <dev@example.org>\n---\n'
+	cat
+}
+
+# hook FILE SEDSCRIPT: the diff that the script makes in the fake kernel
+hook()
+{
+	mkdir -p "$T/h/a/$(dirname "$1")" "$T/h/b/$(dirname "$1")"
+	cp "$T/kernel/$1" "$T/h/a/$1"
+	sed "$2" "$T/kernel/$1" >"$T/h/b/$1"
+	(cd "$T/h" && diff -u "a/$1" "b/$1" | sed -e "1i diff --git a/$1 b/$1" -e 's/\t.*//') || :
+}
+
+# fresh: a repository with two entries, in $T/repo
+fresh()
+{
+	rm -rf "$T/repo"
+	mkdir -p "$T/repo/patches" "$T/repo/mm" "$T/repo/include/linux"
+	cp -r "$ROOT/laf" "$ROOT/harness" "$T/repo/"
+	cd "$T/repo"
+	printf '/build/\n' >.gitignore
+	printf '// SPDX\nint laf;\n' >mm/laf.c
+	printf '/* SPDX */\n' >include/linux/laf.h
+	printf '#!/bin/sh\n' >mm/laf.sh
+	chmod 755 mm/laf.sh
+	printf 'LAF\nL:\tlaf@example.org\nF:\tmm/laf.c\n' >MAINTAINERS
+	hook mm/memory.c '10a hooked' | entry 1 'mm: hook one' 'mm/laf.c MAINTAINERS' >patches/0001-mm-hook-one.patch
+	hook mm/rmap.c '20s/$/ hooked/' | entry 2 'mm: rmap: hook two' 'include/linux/laf.h mm/laf.sh' \
+		>patches/0002-mm-rmap-hook-two.patch
+	printf '# SPDX\n# The order matters.\n0001-mm-hook-one.patch\n0002-mm-rmap-hook-two.patch\n' >patches/series
+	printf '# SPDX\nmm: a cover\n\nThe text.\n' >patches/cover.txt
+	git init -q -b main .
+	git add -A
+	git commit -q -m repo
+}
+
+# ready: the same, assembled once and copied for each test after that
+ready()
+{
+	if [ ! -d "$T/ready" ]; then
+		fresh
+		./laf tree
+		cp -a "$T/repo" "$T/ready"
+	fi
+	rm -rf "$T/repo"
+	cp -a "$T/ready" "$T/repo"
+	cd "$T/repo"
+}
+
+g()
+{
+	git -C build/tree "$@"
+}
+
+clean_repo()
+{
+	same "git status" "$(git status --porcelain)" ""
+}
+
+fake_kernel "$T/kernel"
+(cd "$T" && tar -cJf base.tar.xz --mtime='2026-01-01 00:00Z' --owner=0 --group=0 --sort=name kernel)
+export LAF_BASE_TAR=$T/base.tar.xz
+
+# user_tree plain|git: a user's kernel in $T/user
+user_tree()
+{
+	rm -rf "$T/user"
+	cp -a "$T/kernel" "$T/user"
+	if [ "$1" = git ]; then
+		git -C "$T/user" init -q
+		git -C "$T/user" add -A -f
+		git -C "$T/user" commit -q -m base
+	fi
+}
+
+# ---------------------------------------------------------------- style
+
+test_shellcheck()
+{
+	cd "$ROOT"
+	shellcheck -x laf .ci/run harness/*.sh harness/test/*.sh
+}
+t "shellcheck" test_shellcheck
+
+test_help()
+{
+	local call
+
+	cd "$ROOT"
+	for call in demo check tree patch mbox apply refresh kunit selftest sparse help; do
+		./laf help | grep -q "laf $call" || { echo "help lacks $call"; exit 1; }
+		./laf help $call | grep -q "laf $call" || { echo "no help for $call"; exit 1; }
+	done
+	refuses "no call 'nonsense'" ./laf nonsense
+	refuses "no call 'lib'" ./laf lib
+	refuses "no call '../laf'" ./laf ../laf
+	refuses "no call 'nonsense'" ./laf help nonsense
+	refuses "takes no argument" ./laf tree x
+	refuses "wants one folder" ./laf apply
+	refuses "not 'vax'" ./laf kunit vax
+	refuses "no suite 'x'" ./laf check x
+}
+t "help and usage" test_help
+
+# ---------------------------------------------------------------- tree
+
+test_tree()
+{
+	ready
+	same "last line" "$(./laf tree 2>/dev/null)" "$T/repo/build/tree"
+	same "subjects" "$(g log --format=%s --reverse laf-base..laf)" $'mm: hook one\nmm: rmap: hook two'
+	same "author" "$(g log -1 --format='%an %ae %aI %cn %cI')" \
+		"A Developer dev@example.org 2026-01-05T10:02:00+01:00 A Developer 2026-01-05T10:02:00+01:00"
+	same "message" "$(g log -1 --format=%B)" $'mm: rmap: hook two\n\nWhy it is done.\n\nMore about it.\n\nSigned-off-by: A Developer <dev@example.org>'
+	same "files of 1" "$(g diff-tree -r --name-only laf~ laf~2)" $'MAINTAINERS\nmm/laf.c\nmm/memory.c'
+	same "files of 2" "$(g diff-tree -r --name-only laf laf~)" $'include/linux/laf.h\nmm/laf.sh\nmm/rmap.c'
+	cmp mm/laf.c build/tree/mm/laf.c
+	[ -x build/tree/mm/laf.sh ]
+	same "status" "$(g status --porcelain)" ""
+	same "titles" "$(grep -E '^[A-Z ]+$' build/tree/MAINTAINERS | paste -sd,)" "ALPHA,LAF,MIDDLE,THE REST"
+	clean_repo
+}
+t "tree: commits, files, modes, MAINTAINERS in order" test_tree
+
+test_deterministic()
+{
+	ready
+	local one
+	one=$(g rev-parse laf)
+	fresh
+	./laf tree
+	same "tip" "$(g rev-parse laf)" "$one"
+}
+t "tree: a second machine gets the same commits" test_deterministic
+
+test_mtime()
+{
+	ready
+	find build/tree -type f -exec touch -d 2020-01-01 {} +
+	./laf tree
+	same "nothing to do" "$(find build/tree -type f -newermt 2021-01-01 -not -path '*/.git/*')" ""
+	echo 'int more;' >>mm/laf.c
+	./laf tree
+	same "one changed" "$(find build/tree -type f -newermt 2021-01-01 -not -path '*/.git/*')" build/tree/mm/laf.c
+	cmp mm/laf.c build/tree/mm/laf.c
+	git mv mm/laf.sh mm/other.sh
+	sed -i 's,mm/laf.sh,mm/other.sh,' patches/0002*
+	./laf tree
+	[ ! -e build/tree/mm/laf.sh ] && [ -x build/tree/mm/other.sh ]
+}
+t "tree: touches only what changed" test_mtime
+
+test_edited()
+{
+	local before
+
+	ready
+	echo edit >>build/tree/mm/memory.c
+	echo 'int more;' >>mm/laf.c
+	before=$(state build/tree)
+	refuses "uncommitted changes \(mm/memory.c\).*laf refresh" ./laf tree
+	refuses "commit it there first" ./laf refresh
+	same "uncommitted work" "$(state build/tree)" "$before"
+	g commit -qam edit
+	refuses "commits that are not in the repository.*laf refresh" ./laf tree
+	same "committed work" "$(state build/tree)" "$before"
+	g checkout -q --detach
+	refuses "'laf' is not checked out" ./laf tree
+	ready
+	echo x >build/tree/mm/stray.c
+	refuses "uncommitted changes \(mm/stray.c\)" ./laf tree
+	git -C build/tree stash -q -u
+	./laf tree
+}
+t "tree: never overwrites work" test_edited
+
+test_use()
+{
+	ready
+	echo edit >>build/tree/mm/memory.c
+	bash harness/tree.sh --use 2>"$T/err"
+	grep -q "as it is" "$T/err"
+	echo 'int more;' >>mm/laf.c
+	refuses "repository changed too" bash harness/tree.sh --use
+}
+t "tree: a hook under work is built as it is" test_use
+
+test_input_errors()
+{
+	ready
+	echo 0003-gone.patch >>patches/series
+	refuses "names 0003-gone.patch, and there is no" ./laf tree
+	ready
+	git rm -q --cached mm/laf.c
+	rm mm/laf.c
+	refuses "0001-mm-hook-one.patch brings mm/laf.c, which is not in the repository" ./laf tree
+	ready
+	echo >mm/more.c
+	refuses "mm/more.c is named by no New-file" ./laf tree
+	ready
+	sed -i 's,^New-file: mm/laf.sh,&\nNew-file: mm/laf.c,' patches/0002*
+	refuses "mm/laf.c is named by two New-file" ./laf tree
+	ready
+	cp patches/0002* patches/0009-more.patch
+	refuses "0009-more.patch is not in patches/series" ./laf tree
+	ready
+	sed -i 's/^ line 9$/ line x/' patches/0001*
+	refuses "0001-mm-hook-one.patch does not apply to Linux 6.1.50 at mm/memory.c:" ./laf tree
+	ready
+	sed -i '/^Date:/d' patches/0001*
+	refuses "lacks a From:, Date: or Subject:" ./laf tree
+	ready
+	mkdir fs
+	echo x >fs/exec.c
+	sed -i 's,^New-file: mm/laf.sh,&\nNew-file: fs/exec.c,' patches/0002*
+	refuses "brings fs/exec.c, which stock 6.1 has" ./laf tree
+	ready
+	rm patches/series
+	refuses "no patches/series" ./laf tree
+	ready
+	LAF_BASE_TAR=/nowhere refuses "can't be read" ./laf tree
+	# after an error the tree is as it was, and a repaired input works
+	./laf tree
+	same "status" "$(g status --porcelain)" ""
+}
+t "tree: says which input is wrong" test_input_errors
+
+test_offset()
+{
+	ready
+	cp -a "$T/kernel" "$T/moved"
+	sed -i '1i new first line' "$T/moved/mm/memory.c"
+	sed -i 's/SUBLEVEL = 50/SUBLEVEL = 51/' "$T/moved/Makefile"
+	(cd "$T" && tar -cJf "$T/moved.tar.xz" moved)
+	rm -rf "$T/moved"
+	export LAF_BASE_TAR=$T/moved.tar.xz
+	./laf tree
+	same "base" "$(g log -1 --format=%s laf-base)" "Linux 6.1.51"
+	same "commits" "$(g rev-list --count laf-base..laf)" 2
+	grep -q '^hooked' build/tree/mm/memory.c
+	same "status" "$(g status --porcelain)" ""
+	# a point release must not rewrite the patches
+	./laf refresh
+	clean_repo
+}
+t "tree: follows the package to a new version, with offsets" test_offset
+
+test_interrupted()
+{
+	ready
+	echo 'int more;' >>mm/laf.c
+	sed -i 's/^+hooked/+hooked twice/' patches/0001*
+	! LAF_TEST_STOP=1 ./laf tree || { echo "was not killed"; exit 1; }
+	g rev-parse -q --verify refs/laf/moving
+	# as if it had been in the middle of writing, with git's lock held
+	head -c 30 build/tree/mm/memory.c >"$T/part"
+	cp "$T/part" build/tree/mm/memory.c
+	rm build/tree/mm/laf.c
+	touch build/tree/.git/index.lock
+	./laf tree
+	same "status" "$(g status --porcelain)" ""
+	grep -q '^hooked twice' build/tree/mm/memory.c
+	cmp mm/laf.c build/tree/mm/laf.c
+
+	echo 'int again;' >>mm/laf.c
+	! LAF_TEST_STOP=1 ./laf tree || exit 1
+	echo 'the developer was here' >build/tree/mm/laf.c
+	refuses "half moved.* mm/laf.c" ./laf tree
+	grep -q developer build/tree/mm/laf.c
+}
+t "tree: an interrupted move is undone, work in it kept" test_interrupted
+
+test_killed_anywhere()
+{
+	local delay pid
+
+	for delay in 0.05 0.15 0.3 0.5 0.8 1.1; do
+		fresh
+		setsid ./laf tree &
+		pid=$!
+		sleep $delay
+		kill -9 -- -$pid 2>/dev/null || :
+		wait $pid 2>/dev/null || :
+		./laf tree
+		same "status after $delay" "$(g status --porcelain)" ""
+		same "commits after $delay" "$(g rev-list --count laf-base..laf)" 2
+	done
+}
+t "tree: killed at any time, the next run works" test_killed_anywhere
+
+# ---------------------------------------------------------------- refresh
+
+test_round_trip()
+{
+	ready
+	local tip
+	tip=$(g rev-parse laf)
+	./laf refresh
+	clean_repo
+	same "tip" "$(g rev-parse laf)" "$tip"
+}
+t "refresh: a round trip changes nothing" test_round_trip
+
+test_from_nothing()
+{
+	ready
+	local tip
+	tip=$(g rev-parse laf)
+	# patches that were written by hand become what git would write, once
+	git rm -q -r patches mm include MAINTAINERS
+	git commit -qm empty
+	g update-ref -d refs/laf/inputs
+	./laf refresh
+	same "series" "$(cat patches/series)" $'# SPDX-License-Identifier: GPL-2.0\n0001-mm-hook-one.patch\n0002-mm-rmap-hook-two.patch'
+	same "tip" "$(g rev-parse laf)" "$tip"
+	grep -q '^New-file: mm/laf.c$' patches/0001*
+	same "hooks only" "$(grep 'b/mm/laf.c' patches/0001*)" ""
+	[ -x mm/laf.sh ]
+	git add -A
+	git commit -qm again
+	./laf refresh
+	clean_repo
+	rm -rf build
+	./laf tree
+	same "tip" "$(g rev-parse laf)" "$tip"
+}
+t "refresh: writes the whole series from the tree" test_from_nothing
+
+test_amended()
+{
+	ready
+	sed -i 's/^hooked$/hooked well/' build/tree/mm/memory.c
+	g commit -qa --fixup laf~
+	GIT_SEQUENCE_EDITOR=: g rebase -q -i --autosquash laf-base
+	mkdir build/tree/fs/new
+	echo 'int fresh;' >build/tree/fs/new/fresh.c
+	sed -i 's/^fs 5$/fs five/' build/tree/fs/exec.c
+	g add -A
+	g commit -q -m 'fs: add something
+
+It is needed.
+
+Signed-off-by: A Developer <dev@example.org>'
+	local tip
+	tip=$(g rev-parse 'laf^{tree}')
+	./laf refresh
+	same "series" "$(tail -n 3 patches/series)" $'0001-mm-hook-one.patch\n0002-mm-rmap-hook-two.patch\n0003-fs-add-something.patch'
+	grep -q '^# The order matters.' patches/series
+	grep -q '^+hooked well' patches/0001*
+	grep -q '^New-file: fs/new/fresh.c$' patches/0003*
+	same "unchanged" "$(git diff --stat -- patches/0002*)" ""
+	cmp fs/new/fresh.c build/tree/fs/new/fresh.c
+	same "tree" "$(g rev-parse 'laf^{tree}')" "$tip"
+	git add -A
+	git commit -qm more
+	./laf tree
+	./laf refresh
+	clean_repo
+}
+t "refresh: amended and added commits" test_amended
+
+test_reordered()
+{
+	ready
+	GIT_SEQUENCE_EDITOR='sed -i "1{h;d};2{G}"' g rebase -q -i laf-base
+	./laf refresh
+	same "series" "$(tail -n 2 patches/series)" $'0001-mm-rmap-hook-two.patch\n0002-mm-hook-one.patch'
+	same "files" "$(cd patches && echo *.patch)" "0001-mm-rmap-hook-two.patch 0002-mm-hook-one.patch"
+	git add -A
+	git commit -qm reordered
+	./laf refresh
+	clean_repo
+}
+t "refresh: reordered commits" test_reordered
+
+test_folded()
+{
+	ready
+	echo 'int fixed;' >>build/tree/mm/laf.c
+	g commit -qam 'mm: fix laf'
+	./laf refresh
+	same "changed" "$(git status --porcelain)" " M mm/laf.c"
+	same "commits" "$(g rev-list --count laf-base..laf)" 2
+	cmp mm/laf.c build/tree/mm/laf.c
+}
+t "refresh: a fix to a new file goes into the file" test_folded
+
+test_both()
+{
+	ready
+	echo 'int here;' >>mm/laf.c
+	echo 'int there;' >>build/tree/mm/laf.c
+	g commit -qam 'mm: fix laf'
+	local before
+	before=$(state build/tree; state patches; state mm)
+	refuses "changed both.* mm/laf.c;" ./laf refresh
+	same "nothing touched" "$(state build/tree; state patches; state mm)" "$before"
+	# different files are no clash
+	ready
+	echo 'int here;' >>mm/laf.c
+	sed -i 's/^hooked$/hooked well/' build/tree/mm/memory.c
+	g commit -qa --fixup laf~
+	GIT_SEQUENCE_EDITOR=: g rebase -q -i --autosquash laf-base
+	./laf refresh
+	grep -q '^int here;' build/tree/mm/laf.c
+	grep -q '^+hooked well' patches/0001*
+	same "status" "$(g status --porcelain)" ""
+	refuses "takes no argument" ./laf refresh x
+}
+t "refresh: refuses what both sides changed" test_both
+
+test_incomplete()
+{
+	ready
+	sed -i 's/^hooked$/hooked well/' build/tree/mm/memory.c
+	g commit -qa --fixup laf~
+	GIT_SEQUENCE_EDITOR=: g rebase -q -i --autosquash laf-base
+	echo 'int more;' >mm/more.c
+	refuses "mm/more.c is named by no New-file" bash -c './laf refresh 2>&1 | grep -v "laf: writes" >&2; exit ${PIPESTATUS[0]}'
+	grep -q '^+hooked well' patches/0001*
+	sed -i 's,^New-file: mm/laf.sh,&\nNew-file: mm/more.c,' patches/0002*
+	./laf tree
+	grep -q 'hooked well' build/tree/mm/memory.c
+	[ -f build/tree/mm/more.c ]
+	./laf refresh
+}
+t "refresh: a new file that no patch names is added after it" test_incomplete
+
+test_removed()
+{
+	ready
+	g rm -q mm/laf.sh
+	g commit -q --amend --no-edit
+	./laf refresh
+	[ ! -e mm/laf.sh ]
+	same "trailers" "$(grep laf.sh patches/0002*)" ""
+}
+t "refresh: a new file that is gone" test_removed
+
+test_maintainers()
+{
+	ready
+	sed -i 's,^F:\tmm/laf.c,&\nF:\tmm/more.c,' build/tree/MAINTAINERS
+	g commit -q -a --amend --no-edit
+	./laf refresh
+	same "entry" "$(cat MAINTAINERS)" "$(printf 'LAF\nL:\tlaf@example.org\nF:\tmm/laf.c\nF:\tmm/more.c')"
+	sed -i 's/^S:\tOrphan/S:\tOdd Fixes/' build/tree/MAINTAINERS
+	g commit -q -a --amend --no-edit
+	refuses "own entry 'MIDDLE' was changed" ./laf refresh
+}
+t "refresh: MAINTAINERS" test_maintainers
+
+# ---------------------------------------------------------------- patch, mbox
+
+test_patch()
+{
+	ready
+	user_tree plain
+	./laf patch >"$T/patch" 2>/dev/null
+	cd "$T/user"
+	GIT_CEILING_DIRECTORIES=$T git apply --check "$T/patch"
+	GIT_CEILING_DIRECTORIES=$T git apply "$T/patch"
+	same "tree" "$(diff -r "$T/user" "$T/repo/build/tree" | grep -vE '\.(git|scmversion)$' || :)" ""
+	user_tree plain
+	cd "$T/user"
+	patch -p1 -s -F0 <"$T/patch"
+}
+t "patch: git apply and patch take it" test_patch
+
+test_patch_unrefreshed()
+{
+	ready
+	./laf patch >"$T/patch1" 2>/dev/null
+	echo edit >>build/tree/mm/memory.c
+	./laf patch >"$T/patch2" 2>/dev/null
+	cmp "$T/patch1" "$T/patch2"
+	grep -q edit build/tree/mm/memory.c
+}
+t "patch: writes what the repository holds, touches nothing" test_patch_unrefreshed
+
+test_mbox()
+{
+	ready
+	user_tree git
+	./laf mbox >"$T/mbox" 2>/dev/null
+	grep -q '^Subject: \[PATCH 0/2\] mm: a cover$' "$T/mbox"
+	same "trailers" "$(grep '^New-file:' "$T/mbox")" ""
+	git -C "$T/user" am -q "$T/mbox"
+	same "subjects" "$(git -C "$T/user" log --format=%s)" $'mm: rmap: hook two\nmm: hook one\nbase'
+	same "tree" "$(git -C "$T/user" rev-parse 'HEAD^{tree}')" "$(g rev-parse 'laf^{tree}')"
+	rm patches/cover.txt
+	refuses "no patches/cover.txt" ./laf mbox
+}
+t "mbox: git am takes it, cover letter first" test_mbox
+
+# ---------------------------------------------------------------- apply
+
+test_apply()
+{
+	local kind before
+
+	for kind in plain git; do
+		ready
+		user_tree $kind
+		before=$(state "$T/user")
+		./laf apply "$T/user"
+		same "$kind" "$(diff -r -x .git -x .scmversion "$T/user" build/tree || :)" ""
+		[ -x "$T/user/mm/laf.sh" ] && [ -x "$T/user/fs/exec.c" ]
+		refuses "in .* already; .*--revert" ./laf apply "$T/user"
+		./laf apply --revert "$T/user"
+		same "$kind reverted" "$(state "$T/user")" "$before"
+		refuses "the feature is not in" ./laf apply --revert "$T/user"
+	done
+}
+t "apply: in and out, git and plain" test_apply
+
+test_apply_inside()
+{
+	ready
+	user_tree plain
+	mkdir -p "$T/repo/build/inner"
+	rm -rf "$T/repo/build/inner/user"
+	mv "$T/user" "$T/repo/build/inner/user"
+	cd "$T/repo/build/inner"
+	../../laf apply user
+	grep -q '^hooked' user/mm/memory.c
+}
+t "apply: a plain tree within another repository, relative path" test_apply_inside
+
+test_apply_other()
+{
+	local before
+
+	ready
+	user_tree git
+	sed -i '1i one more line' "$T/user/mm/memory.c"
+	sed -i 's/SUBLEVEL = 50/SUBLEVEL = 99/' "$T/user/Makefile"
+	printf '\nANOTHER\nS:\tOdd\n' >"$T/x"
+	sed -i "/^F:\talpha/r $T/x" "$T/user/MAINTAINERS"
+	git -C "$T/user" commit -qam other
+	before=$(state "$T/user")
+	./laf apply "$T/user"
+	same "line" "$(sed -n 12p "$T/user/mm/memory.c")" hooked
+	same "titles" "$(grep -E '^[A-Z ]+$' "$T/user/MAINTAINERS" | paste -sd,)" "ALPHA,ANOTHER,LAF,MIDDLE,THE REST"
+	./laf apply --revert "$T/user"
+	same "reverted" "$(state "$T/user")" "$before"
+}
+t "apply: another point release" test_apply_other
+
+# untouched PATTERN [--revert]: the refusal leaves the user's tree as it was
+untouched()
+{
+	local pattern=$1 before
+
+	shift
+	before=$(state "$T/user")
+	refuses "$pattern" ./laf apply "$@" "$T/user"
+	same "nothing touched" "$(state "$T/user")" "$before"
+}
+
+test_apply_refuses()
+{
+	ready
+	refuses "is not a folder" ./laf apply "$T/none"
+	mkdir -p "$T/empty"
+	refuses "not a kernel tree" ./laf apply "$T/empty"
+	refuses "not a kernel tree" ./laf apply "$T/repo"
+	user_tree plain
+	sed -i 's/PATCHLEVEL = 1/PATCHLEVEL = 12/' "$T/user/Makefile"
+	untouched "is Linux 6.12.50; this is for 6.1.y"
+	sed -i 's/PATCHLEVEL = 12/PATCHLEVEL = 10/' "$T/user/Makefile"
+	untouched "is Linux 6.10.50"
+	user_tree git
+	echo local >>"$T/user/mm/memory.c"
+	untouched "local changes in mm/memory.c"
+	git -C "$T/user" add mm/memory.c
+	untouched "local changes in mm/memory.c"
+	user_tree git
+	echo local >>"$T/user/fs/exec.c"
+	./laf apply "$T/user"
+	user_tree plain
+	sed -i 's/^line 10$/line ten/' "$T/user/mm/memory.c"
+	untouched "differs from 6.1.y at mm/memory.c:"
+	user_tree plain
+	echo other >"$T/user/mm/laf.c"
+	untouched "has mm/laf.c already"
+	user_tree plain
+	rm "$T/user/mm/rmap.c"
+	untouched "has no mm/rmap.c"
+	user_tree plain
+	./laf apply "$T/user"
+	echo changed >>"$T/user/mm/laf.c"
+	untouched "mm/laf.c in .* is not this version's" --revert
+	untouched "has mm/laf.c already, from another version"
+	user_tree plain
+	./laf apply "$T/user"
+	sed -i 's/^hooked$/hooked by hand/' "$T/user/mm/memory.c"
+	untouched "differs from 6.1.y at mm/memory.c" --revert
+}
+t "apply: each refusal is one line and touches nothing" test_apply_refuses
+
+test_apply_readonly()
+{
+	ready
+	user_tree plain
+	if [ "$(id -u)" -ne 0 ]; then
+		chmod a-w "$T/user/mm"
+		untouched "user/mm is not writable"
+		chmod u+w "$T/user/mm"
+		return
+	fi
+	mkdir -p "$T/small"
+	mount -t tmpfs -o size=8m none "$T/small" 2>/dev/null || skip "needs mount"
+	cp -a "$T/user" "$T/small/user"
+	mount -o remount,ro "$T/small"
+	state "$T/small/user" >"$T/before"
+	refuses "is not writable" ./laf apply "$T/small/user"
+	state "$T/small/user" | cmp - "$T/before"
+	umount "$T/small"
+}
+t "apply: not writable" test_apply_readonly
+
+test_apply_full()
+{
+	ready
+	user_tree plain
+	[ "$(id -u)" -eq 0 ] || skip "needs root to mount a small file system"
+	mkdir -p "$T/small"
+	umount "$T/small" 2>/dev/null || :
+	for size in 0 8 16 24 32 40; do
+		mount -t tmpfs -o size=256k none "$T/small" 2>/dev/null || skip "needs mount"
+		cp -a "$T/user" "$T/small/user"
+		# leave this many KiB
+		dd if=/dev/zero of="$T/small/fill" bs=4k 2>/dev/null || :
+		[ $size -eq 0 ] || truncate -s -${size}k "$T/small/fill"
+		state "$T/small/user" >"$T/before"
+		if ./laf apply "$T/small/user" 2>"$T/err"; then
+			[ $size -ge 16 ] || { echo "fits into $size KiB?"; exit 1; }
+			grep -q '^hooked' "$T/small/user/mm/memory.c"
+		else
+			cat "$T/err"
+			same "lines" "$(wc -l <"$T/err")" 1
+			grep -q "No space left" "$T/err"
+			state "$T/small/user" | cmp - "$T/before"
+		fi
+		umount "$T/small"
+	done
+}
+t "apply: disk full" test_apply_full
+
+test_apply_interrupted()
+{
+	local before sig
+
+	ready
+	for sig in TERM KILL; do
+		user_tree plain
+		before=$(state "$T/user")
+		! LAF_TEST_STOP=$sig ./laf apply "$T/user" || exit 1
+		if [ $sig = TERM ]; then
+			same "put back" "$(state "$T/user")" "$before"
+		fi
+		./laf apply "$T/user"
+		before=$(state "$T/user")
+		! LAF_TEST_STOP=$sig ./laf apply --revert "$T/user" || exit 1
+		refuses "in .* already" env -u LAF_TEST_STOP bash -c './laf apply "$0" 2>&1 | grep -v "puts back" >&2; exit ${PIPESTATUS[0]}' "$T/user"
+		same "still in" "$(state "$T/user")" "$before"
+		./laf apply --revert "$T/user"
+		same "out" "$(diff -r "$T/user" "$T/kernel")" ""
+	done
+}
+t "apply: interrupted, all or none" test_apply_interrupted
+
+# ---------------------------------------------------------------- lib.sh
+
+# with_lib SCRIPT: run a line after lib.sh
+with_lib()
+{
+	LAF_CALL=try bash -c '. harness/lib.sh; '"$1"
+}
+
+test_build_error()
+{
+	ready
+	mkdir -p src
+	printf 'all: a b c\na:\n\t@echo CC a\nb:\n\t@echo "b.c:3:1: error: no such thing" >&2; false\nc:\n\t@seq 500; echo "c.c:9:9: error: later"; false\n' >src/Makefile
+	! KSRC=$PWD/src with_lib 'kmake try O= -k' >"$T/out" 2>&1 || exit 1
+	grep -q 'no such thing' "$T/out"
+	! grep -q ' later' "$T/out" || { cat "$T/out"; exit 1; }
+	[ "$(wc -l <"$T/out")" -lt 30 ]
+	grep -q 'later' build/log/try.log
+}
+t "a failing build shows its first error" test_build_error
+
+test_lock()
+{
+	ready
+	with_lib 'lock tree; sleep 2; date +%s%N >one' &
+	sleep 0.5
+	with_lib 'lock tree; date +%s%N >two' 2>"$T/err"
+	wait
+	grep -q "another laf works on build/tree" "$T/err"
+	[ "$(cat two)" -gt "$(cat one)" ]
+	LAF_LOCKS=tree with_lib 'lock tree'
+}
+t "two runs wait for each other" test_lock
+
+test_need()
+{
+	ready
+	mkdir fake
+	printf '#!/bin/sh\nexit 1\n' >fake/dpkg-query
+	printf '#!/bin/sh\necho "$@" >>"%s"\n' "$T/apt" >fake/apt-get
+	chmod +x fake/*
+	rm -f "$T/apt"
+	with_lib 'id() { echo 0; }; PATH=$PWD/fake:$PATH; need one two -- "tries it"' 2>"$T/err"
+	same "says" "$(cat "$T/err")" "laf: installs one two from Debian: tries it"
+	grep -q '^update' "$T/apt"
+	grep -q '^install .* one two$' "$T/apt"
+	refuses "needs root for 'apt-get install one'" with_lib 'id() { echo 1000; }; command() { false; }; PATH=$PWD/fake:$PATH; need one </dev/null'
+	printf '#!/bin/sh\necho "E: no network" >&2; exit 100\n' >fake/apt-get
+	! with_lib 'id() { echo 0; }; PATH=$PWD/fake:$PATH; need one' 2>"$T/err" || exit 1
+	grep -q "could not install one: E: no network" "$T/err"
+	refuses "^laf try: stop here" with_lib 'die stop here'
+}
+t "what is missing is installed, after one line" test_need
+
+test_counts()
+{
+	ready
+	same "line" "$(with_lib 'counts 3 0 1')" "3 passed, 0 failed, 1 skipped"
+	! with_lib 'counts 0 0 0' || exit 1
+	! with_lib 'counts 3 1 0' || exit 1
+	# check: sums, and a suite that runs nothing
+	printf 'echo "ok x"; echo "3 passed, 0 failed, 1 skipped"\n' >harness/kit.sh
+	printf 'echo nothing\n' >harness/style.sh
+	printf 'echo "2 passed, 0 failed, 0 skipped"; exit 1\n' >harness/sparse.sh
+	! ./laf check kit style sparse >"$T/out" 2>/dev/null || exit 1
+	same "sum" "$(tail -n1 "$T/out")" "5 passed, 2 failed, 1 skipped"
+	./laf check kit >"$T/out" 2>/dev/null
+	same "sum" "$(tail -n1 "$T/out")" "3 passed, 0 failed, 1 skipped"
+}
+t "counts and their sums" test_counts
+
+counts $passed $failed $skipped

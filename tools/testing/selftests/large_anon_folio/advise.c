@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * MADV_FREE, MADV_COLD, MADV_COLLAPSE and khugepaged on large folios.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../kselftest.h"
+#include "laf_util.h"
+
+#define NR	4
+
+/* Make the memcg of this process give back what it can */
+static void reclaim(const char *cg)
+{
+	int i;
+
+	for (i = 0; i < 10; i++)
+		laf_cg_write(cg, "memory.reclaim", "64M");
+}
+
+/* A page is either as it was or zero */
+static void expect_kept_or_zero(char *p, uint64_t seed, size_t page, size_t *zero)
+{
+	bool was_zero = !*(volatile uint64_t *)(p + page * laf_page);
+
+	*zero += was_zero;
+	if (was_zero)
+		laf_expect(laf_zero(p + page * laf_page, laf_page), "page %zu: half zero",
+			   page);
+	else
+		laf_expect_data(p + page * laf_page, laf_page, seed, page, "freed page");
+}
+
+/* All of it, then some pages are written again: those must stay */
+static void test_free(int order)
+{
+	size_t size = laf_size(order), pages = NR * size / laf_page, i, zero = 0;
+	const char *cg = laf_cg_new();
+	char *p;
+
+	laf_only(order);
+	laf_cg_join(cg);
+	p = laf_folios(order, NR, 31);
+	laf_require(!madvise(p, NR * size, MADV_FREE), "MADV_FREE: %s", strerror(errno));
+	laf_expect_data(p, laf_page, 31, 0, "after MADV_FREE");
+	for (i = 0; i < pages; i += 3)
+		laf_fill(p + i * laf_page, laf_page, i);
+	reclaim(cg);
+	for (i = 0; i < pages && !laf_failed(); i++) {
+		if (i % 3)
+			expect_kept_or_zero(p, 31, i, &zero);
+		else
+			laf_expect_data(p + i * laf_page, laf_page, i, 0, "page written again");
+	}
+	laf_fill(p, NR * size, 32);
+	laf_expect_data(p, NR * size, 32, 0, "all written again");
+}
+
+/* Clean folios that nobody wants go when memory is short, and come back zero */
+static void test_free_reclaimed(int order)
+{
+	size_t size = laf_size(order), pages = NR * size / laf_page, i, zero = 0;
+	const char *cg = laf_cg_new();
+	char *p;
+
+	laf_only(order);
+	laf_cg_join(cg);
+	p = laf_folios(order, NR, 33);
+	laf_require(!madvise(p, NR * size, MADV_FREE), "MADV_FREE: %s", strerror(errno));
+	reclaim(cg);
+	for (i = 0; i < pages && !laf_failed(); i++)
+		expect_kept_or_zero(p, 33, i, &zero);
+	laf_expect(zero >= pages / 2, "saw %zu of %zu pages freed, want at least half", zero,
+		   pages);
+}
+
+/* Only a part: what is around it is not free to take */
+static void test_free_part(int order)
+{
+	size_t size = laf_size(order), nr = 1UL << order, from = nr / 4, to = nr - 1, i;
+	const char *cg = laf_cg_new();
+	size_t zero = 0;
+	char *p;
+
+	laf_only(order);
+	laf_cg_join(cg);
+	p = laf_folios(order, 1, 34);
+	laf_require(!madvise(p + from * laf_page, (to - from) * laf_page, MADV_FREE),
+		    "MADV_FREE: %s", strerror(errno));
+	reclaim(cg);
+	laf_expect_data(p, from * laf_page, 34, 0, "before the part");
+	laf_expect_data(p + to * laf_page, size - to * laf_page, 34, to, "behind the part");
+	for (i = from; i < to && !laf_failed(); i++)
+		expect_kept_or_zero(p, 34, i, &zero);
+}
+
+/* Shared with a child: neither loses what it has */
+static void test_free_shared(int order)
+{
+	size_t size = laf_size(order);
+	const char *cg = laf_cg_new();
+	struct laf_sync sync;
+	pid_t pid;
+	char *p;
+
+	laf_only(order);
+	laf_cg_join(cg);
+	laf_sync_init(&sync);
+	p = laf_folios(order, NR, 35);
+	pid = laf_fork();
+	if (!pid) {
+		laf_sync_wait(&sync, 1);
+		laf_expect_data(p, NR * size, 35, 0, "child");
+		_exit(0);
+	}
+	laf_require(!madvise(p, NR * size, MADV_FREE), "MADV_FREE: %s", strerror(errno));
+	reclaim(cg);
+	laf_sync_post(&sync, 1);
+	laf_join(pid);
+	laf_fill(p, NR * size, 36);
+	laf_expect_data(p, NR * size, 36, 0, "parent");
+}
+
+static void test_cold(int order)
+{
+	size_t size = laf_size(order);
+	char *p;
+
+	laf_only(order);
+	p = laf_folios(order, NR, 37);
+	laf_require(!madvise(p, NR * size, MADV_COLD), "MADV_COLD: %s", strerror(errno));
+	laf_expect_data(p, NR * size, 37, 0, "after MADV_COLD");
+	laf_require(!madvise(p + laf_page, size, MADV_COLD), "MADV_COLD of a part: %s",
+		    strerror(errno));
+	laf_expect_data(p, NR * size, 37, 0, "after MADV_COLD of a part");
+	laf_expect(laf_count(p, NR * size, PM_PRESENT) == NR * size / laf_page,
+		   "saw %zu pages, want %zu", laf_count(p, NR * size, PM_PRESENT),
+		   NR * size / laf_page);
+	laf_fill(p, NR * size, 38);
+	laf_expect_data(p, NR * size, 38, 0, "written");
+}
+
+/* @len from @p is huge pages now, with the same data */
+static void expect_huge(char *p, size_t len, uint64_t seed, int order, long before)
+{
+	size_t i;
+	long saw;
+
+	for (i = 0; i < len; i += laf_size(laf_pmd_order))
+		laf_expect_folio(p + i, laf_pmd_order);
+	saw = laf_smaps(p, "AnonHugePages");
+	laf_expect(saw == (long)len, "AnonHugePages: saw %ld, want %zu", saw, len);
+	laf_expect_data(p, len, seed, 0, "collapsed");
+	saw = laf_stat(order, "nr_anon") - before;
+	laf_expect(!saw, "nr_anon of the old size: saw %+ld, want 0", saw);
+	laf_fill(p, len, seed + 1);
+	laf_expect_data(p, len, seed + 1, 0, "collapsed and written");
+}
+
+static void test_collapse(int order)
+{
+	size_t pmd = laf_size(laf_pmd_order), len = 2 * pmd;
+	long before = laf_stat(order, "nr_anon");
+	char *p;
+
+	if (laf_largest() != laf_pmd_order - 1)
+		laf_skip("too little memory for huge pages");
+	laf_only(order);
+	p = laf_map(len, pmd);
+	laf_require(!madvise(p, len, MADV_POPULATE_WRITE), "populate: %s", strerror(errno));
+	laf_expect_folio(p, order);
+	laf_fill(p, len, 41);
+	laf_require(!madvise(p, len, MADV_COLLAPSE), "MADV_COLLAPSE: %s", strerror(errno));
+	expect_huge(p, len, 41, order, before);
+}
+
+static void test_khugepaged(int order)
+{
+	size_t pmd = laf_size(laf_pmd_order), len = 2 * pmd;
+	long before = laf_stat(order, "nr_anon");
+	char *p;
+	int i;
+
+	if (laf_largest() != laf_pmd_order - 1)
+		laf_skip("too little memory for huge pages");
+	laf_set(THP "khugepaged/scan_sleep_millisecs", "10");
+	laf_set(THP "khugepaged/alloc_sleep_millisecs", "10");
+	laf_set(THP "khugepaged/pages_to_scan", "65536");
+	laf_only(order);
+	p = laf_map(len, pmd);
+	laf_require(!madvise(p, len, MADV_POPULATE_WRITE), "populate: %s", strerror(errno));
+	laf_expect_folio(p, order);
+	laf_fill(p, len, 42);
+	laf_set_size(laf_pmd_order, "madvise");
+	/* A fault that could be huge tells khugepaged of this process */
+	laf_touch(laf_map(pmd, pmd));
+	for (i = 0; i < 100 && laf_smaps(p, "AnonHugePages") < (long)len; i++)
+		usleep(100000);
+	expect_huge(p, len, 42, order, before);
+}
+
+/* Not everything in there is one folio: parts, holes and single pages */
+static void test_collapse_mixed(int order)
+{
+	size_t pmd = laf_size(laf_pmd_order), size = laf_size(order), i;
+	char *p;
+
+	if (laf_largest() != laf_pmd_order - 1)
+		laf_skip("too little memory for huge pages");
+	laf_only(order);
+	laf_set(THP "khugepaged/max_ptes_none", "511");
+	p = laf_map(pmd, pmd);
+	for (i = 0; i + 2 * size <= pmd; i += 2 * size) {
+		laf_touch(p + i);
+		laf_fill(p + i, size, i);
+		/* Half of the next */
+		laf_touch(p + i + size);
+		laf_fill(p + i + size, size, i + 1);
+		madvise(p + i + size, size / 2, MADV_DONTNEED);
+	}
+	laf_require(i, "nothing to collapse");
+	laf_require(!madvise(p, pmd, MADV_COLLAPSE), "MADV_COLLAPSE: %s", strerror(errno));
+	laf_expect_folio(p, laf_pmd_order);
+	for (i = 0; i + 2 * size <= pmd && !laf_failed(); i += 2 * size) {
+		laf_expect_data(p + i, size, i, 0, "whole folio");
+		laf_expect(laf_zero(p + i + size, size / 2), "hole is not zero");
+		laf_expect_data(p + i + size + size / 2, size / 2, i + 1,
+				size / 2 / laf_page, "half folio");
+	}
+}
+
+static const struct laf_test tests[] = {
+	{ "MADV_FREE, written again", test_free, LAF_ALL },
+	{ "MADV_FREE and pressure", test_free_reclaimed, LAF_ALL },
+	{ "MADV_FREE of a part", test_free_part, LAF_ALL },
+	{ "MADV_FREE of shared memory", test_free_shared, LAF_ALL },
+	{ "MADV_COLD", test_cold, LAF_ALL },
+	{ "MADV_COLLAPSE", test_collapse, LAF_PTE },
+	{ "MADV_COLLAPSE of patchwork", test_collapse_mixed, LAF_SOME },
+	{ "khugepaged", test_khugepaged, LAF_SOME },
+};
+
+int main(void)
+{
+	return laf_main(tests, ARRAY_SIZE(tests));
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory so fragmented that large folios can't be had: faults take what there
+ * is, and nobody is killed.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../kselftest.h"
+#include "laf_util.h"
+
+#define LIMIT	(6L << 30)	/* more than that takes too long to fill */
+
+static char *hog;
+static size_t hog_len;
+
+/*
+ * Fill most of the memory with single pages, and give all back but one in each
+ * aligned block of 2^@hole pages. The ones that stay are locked, and compaction
+ * is told to leave locked pages alone: no block of that order can be made.
+ */
+static void fragment(int hole)
+{
+	size_t nr = 1UL << hole, i, kept = 0, run = 0;
+	long available = laf_meminfo("MemAvailable");
+
+	if (available > LIMIT)
+		laf_skip("more than %ld GiB of memory would have to be filled", LIMIT >> 30);
+	laf_swap_off_all();
+	if (!laf_exists("/proc/sys/vm/compact_unevictable_allowed"))
+		laf_skip("no compact_unevictable_allowed");
+	laf_set("/proc/sys/vm/compact_unevictable_allowed", "0");
+	laf_write("/proc/sys/vm/drop_caches", "3");
+
+	/* Some is left for page tables and whoever else runs */
+	available = laf_meminfo("MemFree");
+	hog_len = ALIGN_DOWN((size_t)(available - available / 12 - (48L << 20)), laf_page);
+	hog = mmap(NULL, hog_len, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	laf_require(hog != MAP_FAILED, "mmap of %zu: %s", hog_len, strerror(errno));
+	madvise(hog, hog_len, MADV_NOHUGEPAGE);
+	for (i = 0; i < hog_len; i += laf_page)
+		*(volatile uint64_t *)(hog + i) = i + 1;
+
+	/* One in each block stays */
+	for (i = 0; i <= hog_len; i += laf_page) {
+		bool keep = i < hog_len && !((laf_pagemap(hog + i) & PM_PFN) & (nr - 1));
+
+		if (i < hog_len && !keep) {
+			run += laf_page;
+			continue;
+		}
+		if (run)
+			madvise(hog + i - run, run, MADV_DONTNEED);
+		run = 0;
+		kept += keep;
+	}
+	laf_require(kept >= hog_len / laf_page / nr / 2, "kept only %zu pages", kept);
+	laf_require(!syscall(SYS_mlock2, hog, hog_len, 1), "mlock2: %s", strerror(errno));
+}
+
+static void check_hog(void)
+{
+	size_t i, wrong = 0;
+
+	for (i = 0; i < hog_len; i += laf_page)
+		if (laf_pagemap(hog + i) & PM_PRESENT)
+			wrong += *(volatile uint64_t *)(hog + i) != i + 1;
+	laf_expect(!wrong, "%zu of the pages in between have other data", wrong);
+}
+
+/* Fault in until large folios fail, and on; see what came */
+static void use_rest(int max_order, int hole, const char *defrag)
+{
+	long before[32], kills = laf_vmstat("oom_kill"), saw, fallbacks = 0;
+	size_t block = laf_size(max_order), len, i, singles = 0, large = 0;
+	int order;
+	char *p;
+
+	laf_set(THP "defrag", defrag);
+	laf_set_sizes(LAF_MIN_ORDER, max_order, "madvise");
+	for (order = LAF_MIN_ORDER; order <= max_order; order++)
+		before[order] = laf_stat(order, "anon_fault_fallback");
+
+	/* What was not fragmented is used up first */
+	len = laf_meminfo("MemAvailable") / 2;
+	len = ALIGN_DOWN(len, block);
+	p = laf_map(len, block);
+	for (i = 0; i < len; i += laf_page)
+		*(volatile uint64_t *)(p + i) = ~i;
+	for (i = 0; i < len; i += laf_page) {
+		if (*(volatile uint64_t *)(p + i) == ~i)
+			continue;
+		laf_expect(false, "page %zu has other data", i / laf_page);
+		break;
+	}
+	/* The last quarter came when there was nothing better left */
+	for (i = len / 4 * 3; i < len; i += 16 * laf_page) {
+		order = laf_order_at(p + ALIGN_DOWN(i, laf_page));
+		if (order >= hole)
+			large++;
+		else
+			singles++;
+	}
+	laf_note("hole order %d, defrag %s: %zu MiB, of the last quarter %zu small, %zu large",
+		 hole, defrag, len >> 20, singles, large);
+	laf_expect(singles > large, "want most of the last quarter in orders below %d", hole);
+	for (order = LAF_MIN_ORDER; order <= max_order; order++) {
+		saw = laf_stat(order, "anon_fault_fallback") - before[order];
+		fallbacks += saw;
+		if (order >= hole)
+			laf_expect(saw > 0, "order %d: anon_fault_fallback: saw %+ld, want more than 0",
+				   order, saw);
+	}
+	laf_expect(fallbacks > 0, "anon_fault_fallback did not move");
+	saw = laf_vmstat("oom_kill") - kills;
+	laf_expect(!saw, "oom_kill: saw %+ld, want 0", saw);
+	check_hog();
+	laf_unmap(p, len);
+}
+
+/* Nothing but single pages */
+static void test_single(int order)
+{
+	fragment(LAF_MIN_ORDER);
+	use_rest(order, LAF_MIN_ORDER, "never");
+	use_rest(order, LAF_MIN_ORDER, "always");
+}
+
+/* Small folios are left, the large ones step down to them */
+static void test_steps(int order)
+{
+	size_t len, i, found = 0;
+	char *p;
+
+	order += 2;
+	fragment(order);
+	use_rest(laf_largest() < order + 1 ? laf_largest() : order + 1, order, "madvise");
+
+	/* There is enough of the next size */
+	laf_set_sizes(LAF_MIN_ORDER, laf_pmd_order, "never");
+	laf_set_sizes(LAF_MIN_ORDER, order - 1, "madvise");
+	len = 64 * laf_size(order - 1);
+	p = laf_map(len, laf_size(order - 1));
+	for (i = 0; i < len; i += laf_size(order - 1)) {
+		laf_touch(p + i);
+		found += laf_order_at(p + i) == order - 1;
+	}
+	laf_expect(found > 32, "saw %zu of 64 folios of order %d, want most", found, order - 1);
+}
+
+static const struct laf_test tests[] = {
+	{ "single pages only", test_single, LAF_ONCE, 200 },
+	{ "small folios only", test_steps, LAF_ONCE, 200 },
+};
+
+int main(void)
+{
+	return laf_main(tests, ARRAY_SIZE(tests));
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory failure: one page is lost, its folio's other pages are not.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../kselftest.h"
+#include "laf_util.h"
+
+#define NR	2
+
+static void poison(char *addr, int how)
+{
+	if (!madvise(addr, laf_page, how))
+		return;
+	if (errno == EINVAL || errno == EPERM || errno == EOPNOTSUPP)
+		laf_skip("no memory failure injection: %s", strerror(errno));
+	laf_require(false, "madvise(%d): %s", how, strerror(errno));
+}
+
+/* All pages but @bad */
+static void check_rest(const char *p, size_t pages, size_t bad, uint64_t seed,
+		       const char *who)
+{
+	size_t i;
+
+	for (i = 0; i < pages; i++)
+		if (i != bad && !laf_expect(laf_same(p + i * laf_page, laf_page, seed, i),
+					    "%s: page %zu", who, i))
+			return;
+}
+
+static void test_hwpoison(int order)
+{
+	size_t size = laf_size(order), pages = NR << order, bad = (1UL << order) - 2;
+	long before = laf_stat(order, "nr_anon"), corrupted, saw;
+	char *p;
+
+	laf_only(order);
+	p = laf_folios(order, NR, 1);
+	corrupted = laf_meminfo("HardwareCorrupted");
+	poison(p + bad * laf_page, MADV_HWPOISON);
+	saw = laf_meminfo("HardwareCorrupted") - corrupted;
+	laf_expect(saw == (long)laf_page, "HardwareCorrupted: saw %+ld, want %+ld", saw,
+		   (long)laf_page);
+	saw = laf_signal_read(p + bad * laf_page);
+	laf_expect(saw == SIGBUS, "poisoned page: saw signal %ld, want %d", saw, SIGBUS);
+	check_rest(p, pages, bad, 1, "after the failure");
+	laf_fill(p + size, size, 2);
+	laf_fill(p, laf_page, 3);
+	laf_expect_data(p, laf_page, 3, 0, "first page, written");
+	laf_expect_data(p + size, size, 2, 0, "the other folio, written");
+
+	/* The address can be used again */
+	laf_require(!munmap(p + bad * laf_page, laf_page), "munmap: %s", strerror(errno));
+	laf_require(mmap(p + bad * laf_page, laf_page, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED,
+		    "mmap: %s", strerror(errno));
+	laf_expect(laf_zero(p + bad * laf_page, laf_page), "a new page is not zero");
+	laf_unmap(p, NR * size);
+	saw = laf_stat(order, "nr_anon") - before;
+	laf_expect(saw <= 0, "nr_anon in the end: saw %+ld, want 0", saw);
+}
+
+/* Everybody who maps the page loses it, and nobody anything else */
+static void test_shared(int order)
+{
+	size_t pages = NR << order, bad = 1;
+	struct laf_sync sync;
+	pid_t pid, other;
+	char *p;
+
+	laf_only(order);
+	laf_sync_init(&sync);
+	p = laf_folios(order, NR, 4);
+	pid = laf_fork();
+	if (!pid) {
+		laf_sync_wait(&sync, 1);
+		laf_expect(laf_signal_read(p + bad * laf_page) == SIGBUS,
+			   "child: the poisoned page can be read");
+		check_rest(p, pages, bad, 4, "child");
+		_exit(0);
+	}
+	other = laf_fork();
+	if (!other) {
+		/* A copy of its own */
+		laf_fill(p + bad * laf_page, laf_page, 5);
+		laf_sync_post(&sync, 0);
+		laf_sync_wait(&sync, 1);
+		laf_expect_data(p + bad * laf_page, laf_page, 5, 0, "child with a copy");
+		check_rest(p, pages, bad, 4, "child with a copy");
+		_exit(0);
+	}
+	laf_sync_wait(&sync, 0);
+	poison(p + bad * laf_page, MADV_HWPOISON);
+	laf_sync_post(&sync, 1);
+	laf_sync_post(&sync, 1);
+	laf_expect(laf_signal_read(p + bad * laf_page) == SIGBUS,
+		   "parent: the poisoned page can be read");
+	check_rest(p, pages, bad, 4, "parent");
+	laf_join(pid);
+	laf_join(other);
+}
+
+/* Who touches the page without a handler dies of it, and nobody else */
+static void test_killed(int order)
+{
+	struct laf_sync sync;
+	pid_t pid;
+	char *p;
+	int saw;
+
+	laf_only(order);
+	laf_sync_init(&sync);
+	p = laf_folios(order, NR, 6);
+	pid = laf_fork();
+	if (!pid) {
+		laf_sync_wait(&sync, 1);
+		check_rest(p, NR << order, 0, 6, "child");
+		laf_sync_post(&sync, 0);
+		*(volatile char *)p;
+		_exit(0);
+	}
+	poison(p, MADV_HWPOISON);
+	laf_sync_post(&sync, 1);
+	laf_sync_wait(&sync, 0);
+	saw = laf_wait(pid);
+	laf_expect(saw == -SIGBUS, "child: saw status %d, want %d", saw, -SIGBUS);
+	check_rest(p, NR << order, 0, 6, "parent");
+}
+
+/* Soft offline moves the page away: nothing is lost, nobody is killed */
+static void test_soft_offline(int order)
+{
+	size_t size = laf_size(order), at[] = { 0, 1, (1UL << order) - 1 };
+	uint64_t pfn;
+	unsigned int i;
+	char *p;
+
+	laf_only(order);
+	p = laf_folios(order, NR, 7);
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		char *page = p + at[i] * laf_page;
+
+		pfn = laf_pagemap(page) & PM_PFN;
+		poison(page, MADV_SOFT_OFFLINE);
+		laf_expect_data(p, NR * size, 7, 0, "after soft offline");
+		laf_expect((laf_pagemap(page) & PM_PFN) != pfn, "the page was not moved");
+		laf_expect(laf_pageflags(pfn) & KPF_BIT_HWPOISON,
+			   "pfn %#llx: saw flags %#llx, want it out of use",
+			   (unsigned long long)pfn, (unsigned long long)laf_pageflags(pfn));
+	}
+	laf_fill(p, NR * size, 8);
+	laf_expect_data(p, NR * size, 8, 0, "written");
+}
+
+static const struct laf_test tests[] = {
+	{ "MADV_HWPOISON", test_hwpoison, LAF_ALL },
+	{ "poisoned page, shared", test_shared, LAF_ALL },
+	{ "poisoned page kills its user", test_killed, LAF_SOME },
+	{ "MADV_SOFT_OFFLINE", test_soft_offline, LAF_ALL },
+};
+
+int main(void)
+{
+	return laf_main(tests, ARRAY_SIZE(tests));
+}
