@@ -169,6 +169,7 @@ done
 while read -r f; do
 	mv -T "$SCRATCH/new/$f" "$DIR/$f" 2>"$WORK/err" ||
 		die "can't write $DIR/$f ($(sed 's/.*: //' "$WORK/err")); everything is put back"
+	# the kit's tests stop here
 	[ -z "${LAF_TEST_STOP:-}" ] || kill -"$LAF_TEST_STOP" $$
 done <"$WORK/moves"
 if [ -n "$revert" ]; then

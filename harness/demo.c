@@ -14,7 +14,6 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <glob.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,7 +28,8 @@
 #include <unistd.h>
 #include <linux/perf_event.h>
 
-#define STATS	"/sys/kernel/mm/transparent_hugepage/hugepages-*kB/stats/anon_fault_alloc"
+#define STATS	"/sys/kernel/mm/transparent_hugepage/hugepages-%dkB/stats/anon_fault_alloc"
+#define SIZES	20	/* 4 kB << 1 and up */
 #define RING	(8UL << 20)
 
 struct range {
@@ -141,12 +141,17 @@ static void cpu(int n)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-static long read_number(const char *file)
+/* How many folios of a size the faults allocated so far; -1: no such size. */
+static long folios(int kb)
 {
-	char buf[32] = "";
-	int fd = open(file, O_RDONLY);
+	char file[128], buf[32] = "";
+	int fd;
 
-	if (fd < 0 || read(fd, buf, sizeof(buf) - 1) < 0)
+	snprintf(file, sizeof(file), STATS, kb);
+	fd = open(file, O_RDONLY);
+	if (fd < 0)
+		return -1;
+	if (read(fd, buf, sizeof(buf) - 1) < 0)
 		die(file);
 	close(fd);
 	return atol(buf);
@@ -169,15 +174,12 @@ int main(int argc, char **argv)
 	int go[2], fd, status = 0;
 	int64_t start, took;
 	struct rusage use;
-	long before[64];
-	glob_t g = { 0 };
+	long before[SIZES];
 	pid_t pid;
 	char c = 0;
 
 	if (argc < 2)
 		return 2;
-	if (glob(STATS, 0, NULL, &g) || g.gl_pathc > 64)
-		die(STATS);
 	if (pipe(go))
 		die("pipe");
 	pid = fork();
@@ -198,8 +200,8 @@ int main(int argc, char **argv)
 	ring = mmap(NULL, RING + sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (ring == MAP_FAILED)
 		die("mmap of the events");
-	for (size_t i = 0; i < g.gl_pathc; i++)
-		before[i] = read_number(g.gl_pathv[i]);
+	for (int i = 0; i < SIZES; i++)
+		before[i] = folios(8 << i);
 
 	start = now();
 	if (write(go[1], &c, 1) != 1)
@@ -224,12 +226,11 @@ int main(int argc, char **argv)
 	printf("all_faults %ld\n", use.ru_minflt + use.ru_majflt);
 	printf("microseconds %lld\n", (long long)took);
 	printf("peak_kb %ld\n", use.ru_maxrss);
-	for (size_t i = 0; i < g.gl_pathc; i++) {
-		long n = read_number(g.gl_pathv[i]) - before[i];
+	for (int i = 0; i < SIZES; i++) {
+		long n = folios(8 << i) - before[i];
 
 		if (n)
-			printf("folios %d %ld\n",
-			       atoi(strchr(g.gl_pathv[i], '-') + 1), n);
+			printf("folios %d %ld\n", 8 << i, n);
 	}
 	return 0;
 }

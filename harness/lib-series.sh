@@ -317,6 +317,7 @@ move_to()
 			gt update-ref -d refs/laf/moving
 			die "build/tree can't be updated: $(sed 's/^error: //' "$WORK/err" | paste -sd' ')"
 		}
+		# the kit's tests stop here
 		[ -z "${LAF_TEST_STOP:-}" ] || kill -9 $$
 	fi
 	gt update-ref --stdin >/dev/null <<-EOF

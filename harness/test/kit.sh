@@ -7,7 +7,7 @@
 # shellcheck source=harness/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-need git shellcheck xz-utils -- "tests the kit"
+need git shellcheck xz-utils patch procps -- "tests the kit"
 
 T=$(mktemp -d "${TMPDIR:-/tmp}/laf-kit.XXXXXX")
 at_exit 'cd /; umount "$T/small" 2>/dev/null; rm -rf "$T"'
@@ -381,7 +381,11 @@ test_killed_anywhere()
 		setsid ./laf tree &
 		pid=$!
 		sleep $delay
-		kill -9 -- -$pid 2>/dev/null || :
+		# only the session that was started here: numbers are reused
+		if [ "$(ps -o sid= -p $pid | tr -d ' ')" = $pid ] &&
+		   grep -qa 'tree' "/proc/$pid/cmdline"; then
+			kill -9 -- -$pid 2>/dev/null || :
+		fi
 		wait $pid 2>/dev/null || :
 		./laf tree
 		same "status after $delay" "$(g status --porcelain)" ""

@@ -13,6 +13,10 @@
 #include <linux/swap.h>
 #include <linux/swapops.h>
 
+#ifdef CONFIG_ARM64_MTE
+#include <asm/mte-kasan.h>
+#endif
+
 #include "mock_pgtable.h"
 
 #define MOCK_VM_FLAGS	(VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE)
@@ -308,10 +312,12 @@ static void fault_falls_back(struct kunit *test)
 		/* The largest that is allowed and can be had */
 		int want = limit == 4 ? 2 : limit == 2 ? 0 : limit - 1;
 
-		mock_fragment(test, limit);
 		for (hinted = 0; hinted < 2; hinted++) {
 			mock = mock_pgtable_create(test, 0, 1U << largest,
 						   MOCK_VM_FLAGS | (hinted ? VM_HUGEPAGE : 0));
+			/* An mm can need more than a page at once itself */
+			mock_pmd(mock, 0);
+			mock_fragment(test, limit);
 			mock_count(&before);
 			KUNIT_ASSERT_EQ(test, mock_fault(mock, 5, true), 0);
 			mock_count(&after);
@@ -326,6 +332,7 @@ static void fault_falls_back(struct kunit *test)
 						    "no order %d left: fallback of order %d",
 						    limit, order);
 			KUNIT_EXPECT_EQ(test, after.oom_kill, before.oom_kill);
+			mock_fragment_release(test);
 			mock_pgtable_release(mock);
 		}
 	}
@@ -425,7 +432,7 @@ static void fault_while_reaped(struct kunit *test)
 {
 	static struct mock_counts before, after;
 	struct mock_pgtable *mock;
-	vm_fault_t ret;
+	int ret;
 
 	mock_settings_save(test);
 	mock_settings_orders(BIT(4), ANON_FOLIO_ALWAYS);
@@ -437,7 +444,8 @@ static void fault_while_reaped(struct kunit *test)
 	clear_bit(MMF_UNSTABLE, &mock->mm->flags);
 	mock_count(&after);
 
-	KUNIT_EXPECT_EQ_MSG(test, ret, VM_FAULT_SIGBUS, "fault said %#x", ret);
+	KUNIT_EXPECT_EQ_MSG(test, ret, (__force int)VM_FAULT_SIGBUS,
+			    "fault said %#x", ret);
 	KUNIT_EXPECT_TRUE(test, pte_none(mock_pte(mock, 3)));
 	KUNIT_EXPECT_EQ(test, after.anon_mapped, before.anon_mapped);
 	KUNIT_EXPECT_EQ(test, after.mthp[4][MTHP_STAT_NR_ANON],
@@ -487,14 +495,11 @@ static void fault_mte(struct kunit *test)
 
 	for (i = 0; i < 16; i++) {
 		struct page *page = folio_page(folio, i);
-		unsigned long addr = (unsigned long)page_address(page);
-		u64 tag;
 
 		KUNIT_EXPECT_TRUE_MSG(test, test_bit(PG_mte_tagged, &page->flags),
 				      "page %u is not marked as tagged", i);
-		asm volatile(".arch_extension memtag\n\tldg %0, [%1]"
-			     : "=r" (tag) : "r" (addr), "0" (0UL));
-		KUNIT_EXPECT_EQ_MSG(test, tag >> 56 & 0xf, 0ULL, "page %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, mte_get_mem_tag(page_address(page)) & 0xf, 0,
+				    "tag of page %u", i);
 	}
 #else
 	kunit_skip(test, "no MTE");

@@ -363,7 +363,7 @@ void mock_unmap(struct mock_pgtable *mock, unsigned int at, unsigned int nr)
  *
  * Return: 0, or the bits of VM_FAULT_ERROR that handle_mm_fault() gives.
  */
-vm_fault_t mock_fault(struct mock_pgtable *mock, unsigned int at, bool write)
+int mock_fault(struct mock_pgtable *mock, unsigned int at, bool write)
 {
 	vm_fault_t ret;
 
@@ -372,7 +372,7 @@ vm_fault_t mock_fault(struct mock_pgtable *mock, unsigned int at, bool write)
 			      write ? FAULT_FLAG_WRITE : 0, NULL);
 	mmap_read_unlock(mock->mm);
 
-	return ret & VM_FAULT_ERROR;
+	return (__force int)(ret & VM_FAULT_ERROR);
 }
 
 /**
@@ -555,10 +555,26 @@ static void mock_fragment_free_res(struct kunit_resource *res)
 	kfree(kept);
 }
 
+static bool mock_is_fragment(struct kunit *test, struct kunit_resource *res,
+			     void *unused)
+{
+	return res->free == mock_fragment_free_res;
+}
+
+/**
+ * mock_fragment_release - Repair what mock_fragment() did, before the test ends.
+ * @test: The test.
+ */
+void mock_fragment_release(struct kunit *test)
+{
+	kunit_destroy_resource(test, mock_is_fragment, NULL);
+}
+
 /**
  * mock_fragment - Leave no free block of 2^order pages.
- * @test: The test; its end repairs it.
- * @order: At least 1. About half of the memory stays free, in smaller blocks.
+ * @test: The test; its end repairs it, if mock_fragment_release() did not.
+ * @order: At least 1. About half of the memory stays free, in smaller blocks:
+ *	the test has to have by then what it needs of larger ones, such as an mm.
  *
  * What is kept cannot be moved, so that compaction finds nothing to do.
  *
@@ -634,7 +650,7 @@ void mock_count(struct mock_counts *counts)
 	counts->tables = mock_node_state(NR_PAGETABLE);
 	counts->oom_kill = mock_vm_event(OOM_KILL);
 
-	for (order = 0; order <= HPAGE_PMD_ORDER; order++)
+	for (order = 0; order < MOCK_NR_ORDERS; order++)
 		for (item = 0; item < NR_MTHP_STATS; item++)
 			counts->mthp[order][item] = sum_mthp_stat(order, item);
 }

@@ -61,6 +61,9 @@ struct mock_pgtable {
 	struct list_head folios;
 };
 
+/* Orders that have counters, and those below */
+#define MOCK_NR_ORDERS	(HPAGE_PMD_ORDER + 1)
+
 /**
  * struct mock_counts - All that a folio is counted in.
  * @anon_mapped: NR_ANON_MAPPED, in pages.
@@ -78,7 +81,7 @@ struct mock_counts {
 	long mlock;
 	long tables;
 	long oom_kill;
-	long mthp[HPAGE_PMD_ORDER + 1][NR_MTHP_STATS];
+	long mthp[MOCK_NR_ORDERS][NR_MTHP_STATS];
 };
 
 /*
@@ -93,7 +96,7 @@ void mock_pgtable_release(struct mock_pgtable *mock);
 
 struct folio *mock_map_run(struct mock_pgtable *mock, const struct mock_run *run);
 void mock_unmap(struct mock_pgtable *mock, unsigned int at, unsigned int nr);
-vm_fault_t mock_fault(struct mock_pgtable *mock, unsigned int at, bool write);
+int mock_fault(struct mock_pgtable *mock, unsigned int at, bool write);
 struct vm_fault mock_vmf(struct mock_pgtable *mock, unsigned int at);
 
 pmd_t *mock_pmd(struct mock_pgtable *mock, unsigned int at);
@@ -107,6 +110,7 @@ void mock_settings_set(enum anon_folio_policy policy,
 void mock_settings_orders(unsigned long orders, enum anon_folio_enabled enabled);
 
 void mock_fragment(struct kunit *test, int order);
+void mock_fragment_release(struct kunit *test);
 
 void mock_count(struct mock_counts *counts);
 int mock_leak_check_init(struct kunit_suite *suite);

@@ -372,7 +372,7 @@ static void mock_run_flags(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, !!pte_write(pte), !!(flags & MOCK_WRITE), "%#lx", flags);
 		KUNIT_EXPECT_EQ_MSG(test, !!pte_young(pte), !!(flags & MOCK_YOUNG), "%#lx", flags);
 		KUNIT_EXPECT_EQ_MSG(test, !!pte_dirty(pte), !!(flags & MOCK_DIRTY), "%#lx", flags);
-		if (IS_ENABLED(CONFIG_HAVE_ARCH_SOFT_DIRTY))
+		if (IS_ENABLED(CONFIG_MEM_SOFT_DIRTY))
 			KUNIT_EXPECT_EQ_MSG(test, !!pte_soft_dirty(pte),
 					    !!(flags & MOCK_SOFT_DIRTY), "%#lx", flags);
 		KUNIT_EXPECT_EQ_MSG(test, !!PageAnonExclusive(pte_page(pte)),

@@ -71,23 +71,12 @@ static void check_hog(void)
 	laf_expect(!wrong, "%zu of the pages in between have other data", wrong);
 }
 
-/* Fault in until large folios fail, and on; see what came */
-static void use_rest(int max_order, int hole, const char *defrag)
+/* One word in each page of new memory, and all of them read back */
+static char *use(size_t len, size_t align)
 {
-	long before[32], kills = laf_vmstat("oom_kill"), saw, fallbacks = 0;
-	size_t block = laf_size(max_order), len, i, singles = 0, large = 0;
-	int order;
-	char *p;
+	char *p = laf_map(len, align);
+	size_t i;
 
-	laf_set(THP "defrag", defrag);
-	laf_set_sizes(LAF_MIN_ORDER, max_order, "madvise");
-	for (order = LAF_MIN_ORDER; order <= max_order; order++)
-		before[order] = laf_stat(order, "anon_fault_fallback");
-
-	/* What was not fragmented is used up first */
-	len = laf_meminfo("MemAvailable") / 2;
-	len = ALIGN_DOWN(len, block);
-	p = laf_map(len, block);
 	for (i = 0; i < len; i += laf_page)
 		*(volatile uint64_t *)(p + i) = ~i;
 	for (i = 0; i < len; i += laf_page) {
@@ -96,29 +85,49 @@ static void use_rest(int max_order, int hole, const char *defrag)
 		laf_expect(false, "page %zu has other data", i / laf_page);
 		break;
 	}
-	/* The last quarter came when there was nothing better left */
-	for (i = len / 4 * 3; i < len; i += 16 * laf_page) {
-		order = laf_order_at(p + ALIGN_DOWN(i, laf_page));
-		if (order >= hole)
+	return p;
+}
+
+/*
+ * Take what is left of larger blocks, then fault on: at that time there is
+ * nothing but orders below @hole.
+ */
+static void use_rest(int max_order, int hole, const char *defrag)
+{
+	size_t block = laf_size(max_order), rest, len, i, small = 0, large = 0;
+	long before[32], kills = laf_vmstat("oom_kill"), saw;
+	char *p, *q;
+	int order;
+
+	laf_set_sizes(LAF_MIN_ORDER, max_order, "madvise");
+	laf_set(THP "defrag", "never");
+	rest = ALIGN_DOWN((size_t)laf_meminfo("MemAvailable") / 2, block);
+	p = use(rest, block);
+
+	/* Each of these faults may try to make room: a few will do */
+	laf_set(THP "defrag", defrag);
+	len = ALIGN_UP(4UL << 20, block);
+	for (order = LAF_MIN_ORDER; order <= max_order; order++)
+		before[order] = laf_stat(order, "anon_fault_fallback");
+	q = use(len, block);
+	for (i = 0; i < len; i += laf_page) {
+		if (laf_order_at(q + i) >= hole)
 			large++;
 		else
-			singles++;
+			small++;
 	}
-	laf_note("hole order %d, defrag %s: %zu MiB, of the last quarter %zu small, %zu large",
-		 hole, defrag, len >> 20, singles, large);
-	laf_expect(singles > large, "want most of the last quarter in orders below %d", hole);
-	for (order = LAF_MIN_ORDER; order <= max_order; order++) {
+	laf_expect(small > large, "saw %zu pages in small folios and %zu in large ones", small,
+		   large);
+	for (order = hole; order <= max_order; order++) {
 		saw = laf_stat(order, "anon_fault_fallback") - before[order];
-		fallbacks += saw;
-		if (order >= hole)
-			laf_expect(saw > 0, "order %d: anon_fault_fallback: saw %+ld, want more than 0",
-				   order, saw);
+		laf_expect(saw > 0, "order %d: anon_fault_fallback: saw %+ld, want more than 0",
+			   order, saw);
 	}
-	laf_expect(fallbacks > 0, "anon_fault_fallback did not move");
 	saw = laf_vmstat("oom_kill") - kills;
 	laf_expect(!saw, "oom_kill: saw %+ld, want 0", saw);
 	check_hog();
-	laf_unmap(p, len);
+	laf_unmap(p, rest);
+	laf_unmap(q, len);
 }
 
 /* Nothing but single pages */

@@ -37,9 +37,8 @@ static void expect_locked(long want, const char *when)
 		unevictable = laf_vmstat("nr_unevictable") - unevictable_before;
 		if (locked == want && unevictable == want)
 			break;
+		laf_write("/proc/sys/vm/drop_caches", "1");
 		usleep(20000);
-		if (i == 10)
-			laf_write("/proc/sys/vm/compact_memory", "1");
 	}
 	laf_expect(locked == want, "nr_mlock %s: saw %+ld, want %+ld", when, locked, want);
 	laf_expect(unevictable == want, "nr_unevictable %s: saw %+ld, want %+ld", when,
