@@ -24,7 +24,9 @@ one()
 	# A suite's own file may be built only where its option is on.
 	[ "$option" = on ] || mapfile -t targets < <(printf '%s\n' "${targets[@]}" | grep -v '^lib/kunit-mm/')
 	out=
-	kmake_try "$name" -k "${KVARS[@]}" mm/ "${targets[@]}" || out=failed
+	kmake_try "$name" -k "${KVARS[@]}" mm/ "${targets[@]}" || out=$?
+	[ "${out:-0}" -le 128 ] ||
+		die "make was killed by signal $((out - 128)) while it built $name; run laf again to go on"
 	if [ -n "$out" ] || grep -q 'warning: ' "$LOG/$name.log"; then
 		echo "not ok $name"
 		first_error "$LOG/$name.log"

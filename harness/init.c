@@ -66,6 +66,19 @@ static void put(char c)
 	text[used++] = c;
 }
 
+/*
+ * A line for the console. Not with dprintf(), which asks where in the file it
+ * is, and for /dev/kmsg that is an error.
+ */
+static void log_line(int level, const char *text)
+{
+	char line[600];
+	int n = snprintf(line, sizeof(line), "<%d>laf: %s\n", level, text);
+
+	if (write(kmsg, line, n) < 0)
+		return;		/* nobody to tell */
+}
+
 static void tell(const char *fmt, ...)
 {
 	char line[512];
@@ -75,7 +88,7 @@ static void tell(const char *fmt, ...)
 	vsnprintf(line, sizeof(line) - 1, fmt, ap);
 	va_end(ap);
 	/* the console shows it too, so that a splat has a place */
-	dprintf(kmsg, "<6>laf: %s\n", line);
+	log_line(6, line);
 	for (char *c = line; *c; c++)
 		put(*c);
 	put('\n');
@@ -264,8 +277,12 @@ static void do_line(char *line)
 static void mount_at(const char *type, const char *dir, const char *options)
 {
 	mkdir(dir, 0755);
-	if (mount(type, dir, type, 0, options))
-		dprintf(kmsg, "<4>laf: no %s on %s: %s\n", type, dir, strerror(errno));
+	if (mount(type, dir, type, 0, options)) {
+		char line[200];
+
+		snprintf(line, sizeof(line), "no %s on %s: %s", type, dir, strerror(errno));
+		log_line(4, line);
+	}
 }
 
 int main(int argc, char **argv)
@@ -302,12 +319,17 @@ int main(int argc, char **argv)
 
 	/* the other side of the port is ready a moment after the device */
 	for (int i = 0; port < 0 && i < 100; i++) {
-		port = open("/dev/vport0p1", O_WRONLY | O_CLOEXEC);
+		glob_t g;
+
+		/* the device's number depends on the machine */
+		if (!glob("/dev/vport*p1", 0, NULL, &g))
+			port = open(g.gl_pathv[0], O_WRONLY | O_CLOEXEC);
+		globfree(&g);
 		if (port < 0)
 			usleep(50000);
 	}
 	if (port < 0) {
-		dprintf(kmsg, "<0>laf: no port for results: %s\n", strerror(errno));
+		log_line(0, "there is no port for results");
 		finish();
 	}
 	uname(&u);

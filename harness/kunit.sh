@@ -57,7 +57,9 @@ one()
 	s=$(count skipped "$line")
 	f=$(($(count failed "$line") + $(count crashed "$line") + $(count errors "$line")))
 	# A kernel that complains has failed, whatever its tests say.
-	splat=$(grep -aE -m1 '(WARNING|BUG|INFO): |Kernel panic|Oops' "$dir/test.log" 2>/dev/null || :)
+	# um_pci_init() warns in stock too: kunit.py configures PCI without a device.
+	splat=$(grep -aE '(WARNING|BUG|INFO): |Kernel panic|Oops' "$dir/test.log" 2>/dev/null |
+		grep -av -m1 ' um_pci_init+' || :)
 	if [ -n "$splat" ]; then
 		echo "not ok kunit $arch: the kernel said: $splat"
 		f=$((f + 1))

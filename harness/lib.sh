@@ -241,7 +241,12 @@ logged()
 # default), output in build/log/NAME.log; stops with the first error
 kmake()
 {
-	kmake_try "$@" || {
+	local rc=0
+
+	kmake_try "$@" || rc=$?
+	[ $rc -le 128 ] ||
+		die "make was killed by signal $((rc - 128)) while it built $1; run laf again to go on"
+	[ $rc -eq 0 ] || {
 		first_error "$LOG/$1.log"
 		die "the build of $1 failed, its first error stands above; all of it: $LOG/$1.log"
 	}

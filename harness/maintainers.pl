@@ -34,12 +34,19 @@ if ($mode eq 'merge' && @file == 2) {
 	my $text = do { local $/; <$fh> };
 	for my $entry (grep { is_entry($_) } blocks($file[1])) {
 		my $title = title($entry);
-		my $pos = length($text);
+		# The kernel's file has entries out of order: take the place with
+		# the fewest titles on the wrong side.
+		my (@start, @after);
 		while ($text =~ /(?<=\n\n)([^\n]+)\n[A-Z]:\t/g) {
 			my ($other, $start) = (uc $1, $-[0]);
 			die "maintainers.pl: '$title' is in $file[0] already\n" if $other eq $title;
-			next unless $other gt $title || $other eq 'THE REST';
-			$pos = $start if $start < $pos;
+			push(@start, $start);
+			push(@after, $other gt $title || $other eq 'THE REST');
+		}
+		my ($pos, $wrong, $best) = (length($text), 0, 0);
+		for my $i (reverse 0 .. $#start) {
+			$wrong += $after[$i] ? -1 : 1;
+			($pos, $best) = ($start[$i], $wrong) if $wrong <= $best;
 		}
 		if ($pos == length($text)) {
 			$text .= "\n$entry\n";

@@ -12,7 +12,7 @@
 #define NR	4
 
 /* Make the memcg of this process give back what it can */
-static void reclaim(const char *cg)
+static void squeeze(const char *cg)
 {
 	int i;
 
@@ -23,7 +23,7 @@ static void reclaim(const char *cg)
 /* A page is either as it was or zero */
 static void expect_kept_or_zero(char *p, uint64_t seed, size_t page, size_t *zero)
 {
-	bool was_zero = !*(volatile uint64_t *)(p + page * laf_page);
+	bool was_zero = !laf_at(uint64_t, p + page * laf_page);
 
 	*zero += was_zero;
 	if (was_zero)
@@ -47,7 +47,7 @@ static void test_free(int order)
 	laf_expect_data(p, laf_page, 31, 0, "after MADV_FREE");
 	for (i = 0; i < pages; i += 3)
 		laf_fill(p + i * laf_page, laf_page, i);
-	reclaim(cg);
+	squeeze(cg);
 	for (i = 0; i < pages && !laf_failed(); i++) {
 		if (i % 3)
 			expect_kept_or_zero(p, 31, i, &zero);
@@ -69,7 +69,7 @@ static void test_free_reclaimed(int order)
 	laf_cg_join(cg);
 	p = laf_folios(order, NR, 33);
 	laf_require(!madvise(p, NR * size, MADV_FREE), "MADV_FREE: %s", strerror(errno));
-	reclaim(cg);
+	squeeze(cg);
 	for (i = 0; i < pages && !laf_failed(); i++)
 		expect_kept_or_zero(p, 33, i, &zero);
 	laf_expect(zero >= pages / 2, "saw %zu of %zu pages freed, want at least half", zero,
@@ -89,7 +89,7 @@ static void test_free_part(int order)
 	p = laf_folios(order, 1, 34);
 	laf_require(!madvise(p + from * laf_page, (to - from) * laf_page, MADV_FREE),
 		    "MADV_FREE: %s", strerror(errno));
-	reclaim(cg);
+	squeeze(cg);
 	laf_expect_data(p, from * laf_page, 34, 0, "before the part");
 	laf_expect_data(p + to * laf_page, size - to * laf_page, 34, to, "behind the part");
 	for (i = from; i < to && !laf_failed(); i++)
@@ -116,7 +116,7 @@ static void test_free_shared(int order)
 		_exit(0);
 	}
 	laf_require(!madvise(p, NR * size, MADV_FREE), "MADV_FREE: %s", strerror(errno));
-	reclaim(cg);
+	squeeze(cg);
 	laf_sync_post(&sync, 1);
 	laf_join(pid);
 	laf_fill(p, NR * size, 36);

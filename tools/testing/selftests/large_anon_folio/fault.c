@@ -27,7 +27,7 @@ static void test_folio(int order)
 	laf_only(order);
 	p = laf_map(NR * size, size);
 	for (i = 0; i < NR; i++)
-		*(volatile char *)(p + i * size + at[i]) = i + 1;
+		laf_at(char, p + i * size + at[i]) = i + 1;
 	for (i = 0; i < NR; i++) {
 		laf_expect_folio(p + i * size, order);
 		laf_expect(p[i * size + at[i]] == i + 1, "saw %d, want %d",
@@ -96,7 +96,7 @@ static void test_read_first(int order)
 	laf_only(order);
 	p = laf_map(2 * size, size);
 	for (i = 0; i < size; i += laf_page) {
-		laf_expect(!*(volatile char *)(p + i), "saw %d, want 0", p[i]);
+		laf_expect(!laf_at(char, p + i), "saw %d, want 0", p[i]);
 		laf_require(laf_folio_at(p + i, &folio), "no page after reading");
 		laf_expect(folio.flags & KPF_BIT_ZERO_PAGE,
 			   "flags after reading: saw %#llx, want the zero page",
@@ -189,7 +189,8 @@ static void test_rss(int order)
 		long total;
 
 		laf_read("/proc/self/statm", buf, sizeof(buf));
-		sscanf(buf, "%ld %ld", &total, &statm[t]);
+		laf_require(sscanf(buf, "%ld %ld", &total, &statm[t]) == 2,
+			    "statm: saw '%s'", buf);
 		for (i = 0; !t && i < len; i += size)
 			laf_touch(p + i);
 	}

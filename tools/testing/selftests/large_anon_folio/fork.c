@@ -48,9 +48,13 @@ static void check_mapcount(uint64_t want, const char *when)
 	}
 }
 
+/* Others may have partly mapped folios too */
+static long partly_before;
+
 static void setup(int order)
 {
 	laf_only(order);
+	partly_before = laf_stat(order, "nr_anon_partially_mapped");
 	size = laf_size(order);
 	len = NR * size;
 	pages = len / laf_page;
@@ -71,9 +75,11 @@ static void check_leak(int order, long before)
 			break;
 		usleep(20000);
 	}
-	laf_expect(!saw, "nr_anon in the end: saw %+ld, want 0", saw);
+	laf_expect(saw <= 0, "nr_anon in the end: saw %+ld, want 0", saw);
 	saw = laf_stat(order, "nr_anon_partially_mapped");
-	laf_expect(!saw, "nr_anon_partially_mapped in the end: saw %ld, want 0", saw);
+	laf_expect(saw <= partly_before,
+		   "nr_anon_partially_mapped in the end: saw %ld, want %ld at most",
+		   saw, partly_before);
 }
 
 /* Both write pages of their own, in turn, and look at all of them */

@@ -16,6 +16,24 @@
 static char *hog;
 static size_t hog_len;
 
+/* The pagemap, read in large pieces */
+#define CHUNK	4096
+
+static uint64_t chunk[CHUNK];
+
+static void chunk_load(size_t at)
+{
+	size_t page = at / laf_page, left = (hog_len - at) / laf_page;
+
+	if (page % CHUNK == 0 && left)
+		laf_pagemaps(hog + at, left < CHUNK ? left : CHUNK, chunk);
+}
+
+static uint64_t chunk_entry(size_t at)
+{
+	return chunk[at / laf_page % CHUNK];
+}
+
 /*
  * Fill most of the memory with single pages, and give all back but one in each
  * aligned block of 2^@hole pages. The ones that stay are locked, and compaction
@@ -42,12 +60,14 @@ static void fragment(int hole)
 	laf_require(hog != MAP_FAILED, "mmap of %zu: %s", hog_len, strerror(errno));
 	madvise(hog, hog_len, MADV_NOHUGEPAGE);
 	for (i = 0; i < hog_len; i += laf_page)
-		*(volatile uint64_t *)(hog + i) = i + 1;
+		laf_at(uint64_t, hog + i) = i + 1;
 
 	/* One in each block stays */
 	for (i = 0; i <= hog_len; i += laf_page) {
-		bool keep = i < hog_len && !((laf_pagemap(hog + i) & PM_PFN) & (nr - 1));
+		bool keep;
 
+		chunk_load(i);
+		keep = i < hog_len && !(chunk_entry(i) & PM_PFN & (nr - 1));
 		if (i < hog_len && !keep) {
 			run += laf_page;
 			continue;
@@ -65,9 +85,11 @@ static void check_hog(void)
 {
 	size_t i, wrong = 0;
 
-	for (i = 0; i < hog_len; i += laf_page)
-		if (laf_pagemap(hog + i) & PM_PRESENT)
-			wrong += *(volatile uint64_t *)(hog + i) != i + 1;
+	for (i = 0; i < hog_len; i += laf_page) {
+		chunk_load(i);
+		if (chunk_entry(i) & PM_PRESENT)
+			wrong += laf_at(uint64_t, hog + i) != i + 1;
+	}
 	laf_expect(!wrong, "%zu of the pages in between have other data", wrong);
 }
 
@@ -78,9 +100,9 @@ static char *use(size_t len, size_t align)
 	size_t i;
 
 	for (i = 0; i < len; i += laf_page)
-		*(volatile uint64_t *)(p + i) = ~i;
+		laf_at(uint64_t, p + i) = ~i;
 	for (i = 0; i < len; i += laf_page) {
-		if (*(volatile uint64_t *)(p + i) == ~i)
+		if (laf_at(uint64_t, p + i) == ~i)
 			continue;
 		laf_expect(false, "page %zu has other data", i / laf_page);
 		break;

@@ -428,7 +428,7 @@ void laf_unmap(char *addr, size_t len)
 
 void laf_touch(char *addr)
 {
-	*(volatile char *)addr = 0;
+	laf_at(char, addr) = 0;
 }
 
 static uint64_t word(uint64_t seed, size_t page, size_t i)
@@ -501,7 +501,7 @@ static void read_words(const char *path, int *fd, uint64_t index, size_t nr,
 		    (unsigned long long)index, want, strerror(errno));
 }
 
-static void read_pagemap(const void *addr, size_t nr, uint64_t *words)
+void laf_pagemaps(const void *addr, size_t nr, uint64_t *words)
 {
 	static int fd = -1;
 	static pid_t owner;
@@ -527,7 +527,7 @@ uint64_t laf_pagemap(const void *addr)
 {
 	uint64_t word;
 
-	read_pagemap(addr, 1, &word);
+	laf_pagemaps(addr, 1, &word);
 	return word;
 }
 
@@ -597,7 +597,7 @@ size_t laf_count(const void *addr, size_t len, uint64_t bit)
 	size_t i, nr = len / laf_page, count = 0;
 	uint64_t *words = malloc(nr * 8);
 
-	read_pagemap(addr, nr, words);
+	laf_pagemaps(addr, nr, words);
 	for (i = 0; i < nr; i++)
 		count += !!(words[i] & bit);
 	free(words);
@@ -633,7 +633,7 @@ bool laf_is_folio(const void *addr, int order)
 	}
 	pm = malloc(nr * 16);
 	kpf = pm + nr;
-	read_pagemap(start, nr, pm);
+	laf_pagemaps(start, nr, pm);
 	read_pageflags(folio.head, nr, kpf);
 	for (i = 0; i < nr; i++) {
 		if (!(pm[i] & PM_PRESENT) || (pm[i] & PM_PFN) != folio.head + i) {
@@ -770,12 +770,12 @@ int laf_signal_of(void (*fn)(void *arg), void *arg, void **where)
 
 static void do_read(void *addr)
 {
-	(void)*(volatile char *)addr;
+	(void)laf_at(char, addr);
 }
 
 static void do_write(void *addr)
 {
-	*(volatile char *)addr = 1;
+	laf_at(char, addr) = 1;
 }
 
 int laf_signal_read(const void *addr)
@@ -1054,6 +1054,9 @@ static void set_baseline(void)
 	laf_set(THP "khugepaged/max_ptes_none", "0");
 	if (laf_exists(POLICY))
 		laf_set(POLICY, "strict");
+	/* What others have on the deferred-split queues is split now, not later */
+	for (order = 0; order < 3; order++)
+		laf_write("/proc/sys/vm/drop_caches", "2");
 }
 
 static int once_order(void)

@@ -21,6 +21,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/types.h>
+#include <unistd.h>
+
+#define __printf(fmt, args)	__attribute__((format(printf, fmt, args)))
+#define __noreturn		__attribute__((noreturn))
 
 #ifndef MADV_COLD
 #define MADV_COLD		20
@@ -46,23 +50,27 @@
 /* Smallest order of a large folio */
 #define LAF_MIN_ORDER	2
 
+#define LAF_BIT(nr)	((uint64_t)1 << (nr))
+
 /* /proc/PID/pagemap */
-#define PM_PRESENT	(1ULL << 63)
-#define PM_SWAP		(1ULL << 62)
-#define PM_SOLE		(1ULL << 56)
-#define PM_PFN		((1ULL << 55) - 1)
+#define PM_PRESENT	LAF_BIT(63)
+#define PM_SWAP		LAF_BIT(62)
+#define PM_SOLE		LAF_BIT(56)
+#define PM_PFN		(LAF_BIT(55) - 1)
 
 /* /proc/kpageflags */
-#define KPF_BIT_ANON		(1ULL << 12)
-#define KPF_BIT_HEAD		(1ULL << 15)
-#define KPF_BIT_TAIL		(1ULL << 16)
-#define KPF_BIT_HUGE		(1ULL << 17)
-#define KPF_BIT_HWPOISON	(1ULL << 19)
-#define KPF_BIT_THP		(1ULL << 22)
-#define KPF_BIT_ZERO_PAGE	(1ULL << 24)
+#define KPF_BIT_ANON		LAF_BIT(12)
+#define KPF_BIT_HEAD		LAF_BIT(15)
+#define KPF_BIT_TAIL		LAF_BIT(16)
+#define KPF_BIT_HUGE		LAF_BIT(17)
+#define KPF_BIT_HWPOISON	LAF_BIT(19)
+#define KPF_BIT_THP		LAF_BIT(22)
+#define KPF_BIT_ZERO_PAGE	LAF_BIT(24)
 
 #define ALIGN_DOWN(x, a)	((x) & ~((__typeof__(x))(a) - 1))
 #define ALIGN_UP(x, a)		ALIGN_DOWN((x) + (__typeof__(x))(a) - 1, a)
+/* Memory that must be read or written here and now */
+#define laf_at(type, p)		(*(volatile type *)(p))
 #define PTR_DOWN(p, a)		((char *)ALIGN_DOWN((uintptr_t)(p), a))
 
 /* For which folio sizes a test runs */
@@ -90,17 +98,17 @@ int laf_main(const struct laf_test *tests, int nr_tests);
  * laf_require() ends it; both may be used in descendants of the test.
  */
 bool laf_result(bool ok, const char *file, int line, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+	__printf(4, 5);
 void laf_skip(const char *fmt, ...)
-	__attribute__((format(printf, 1, 2), noreturn));
-void laf_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+	__printf(1, 2) __noreturn;
+void laf_note(const char *fmt, ...) __printf(1, 2);
 bool laf_failed(void);
 
 #define laf_expect(cond, ...) laf_result((cond), __FILE__, __LINE__, __VA_ARGS__)
 #define laf_require(cond, ...)						\
 	do {								\
 		if (!laf_result((cond), __FILE__, __LINE__, __VA_ARGS__))\
-			_Exit(1);					\
+			_exit(1);					\
 	} while (0)
 
 /* Files */
@@ -150,6 +158,7 @@ struct laf_folio {
 };
 
 uint64_t laf_pagemap(const void *addr);
+void laf_pagemaps(const void *addr, size_t nr, uint64_t *words);
 uint64_t laf_pageflags(uint64_t pfn);
 uint64_t laf_pagecount(uint64_t pfn);
 bool laf_folio_at(const void *addr, struct laf_folio *folio);

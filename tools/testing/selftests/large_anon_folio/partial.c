@@ -360,7 +360,7 @@ static void test_pressure(int order)
 		laf_cg_write(cg, "memory.reclaim", "8M");
 		usleep(5000);
 	}
-	laf_expect(now <= want, "memory.current after memory.reclaim: saw %ld of %ld, want %ld at most",
+	laf_expect(now <= want, "memory.current: saw %ld of %ld, want %ld at most",
 		   now, full, want);
 	saw = laf_stat(order, "split") - splits;
 	laf_expect(saw > 0 && saw <= (long)nr, "split: saw %+ld, want up to %zu", saw, nr);

@@ -121,7 +121,7 @@ static void test_killed(int order)
 		laf_sync_wait(&sync, 1);
 		check_rest(p, NR << order, 0, 6, "child");
 		laf_sync_post(&sync, 0);
-		*(volatile char *)p;
+		laf_at(char, p);
 		_exit(0);
 	}
 	poison(p, MADV_HWPOISON);

@@ -52,7 +52,7 @@ static void bracketed(char *buf, const char * const *all, int nr, int now)
 static void check_file(const char *path, const char * const *all, int nr)
 {
 	static const char * const wrong[] = {
-		"", "\n", " ", "foo", "alway", "alwayss", "ALWAYS", "always never",
+		"", " ", "foo", "alway", "alwayss", "ALWAYS", "always never",
 		"[always]", "0", "1", "strictly", "never\n\n",
 	};
 	char saw[128], want[128], line[32];
@@ -165,7 +165,7 @@ static void test_boot(int order)
 	if (!arg)
 		laf_skip("booted without thp_anon=");
 	arg += strlen("thp_anon=");
-	arg[strcspn(arg, " \n")] = '\0';
+	arg[strcspn(arg, "\n ")] = '\0';
 
 	for (order = LAF_MIN_ORDER; order <= laf_pmd_order; order++)
 		want[order] = NEVER;

@@ -82,7 +82,7 @@ static bool check_words(char *p, const uint32_t *shadow, size_t pages, const cha
 	size_t i;
 
 	for (i = 0; i < pages; i++) {
-		uint32_t saw = *(volatile uint32_t *)(p + i * laf_page + 64);
+		uint32_t saw = laf_at(uint32_t, p + i * laf_page + 64);
 
 		if (!laf_expect(saw == shadow[i], "%s: page %zu of %zu: saw %#x, want %#x",
 				who, i, pages, saw, shadow[i]))
@@ -108,7 +108,7 @@ static void *worker(void *arg)
 			size_t page = rnd(&seed) % pages;
 
 			shadow[page] = rnd(&seed) | 1;
-			*(volatile uint32_t *)(p + page * laf_page + 64) = shadow[page];
+			laf_at(uint32_t, p + page * laf_page + 64) = shadow[page];
 		}
 		check_words(p, shadow, pages, "filled");
 
@@ -130,12 +130,12 @@ static void *worker(void *arg)
 				bool ok = check_words(p, shadow, pages, "child");
 
 				for (i = 0; i < pages; i += 3)
-					*(volatile uint32_t *)(p + i * laf_page + 64) = 1;
+					laf_at(uint32_t, p + i * laf_page + 64) = 1;
 				_exit(!ok);
 			}
 			for (i = 0; i < pages; i += 5) {
 				shadow[i] = rnd(&seed) | 1;
-				*(volatile uint32_t *)(p + i * laf_page + 64) = shadow[i];
+				laf_at(uint32_t, p + i * laf_page + 64) = shadow[i];
 			}
 			if (pid > 0)
 				laf_join(pid);
@@ -242,10 +242,10 @@ static void *same_folio(void *arg)
 	for (round = 0; round < race_rounds; round++) {
 		pthread_barrier_wait(&barrier);
 		for (i = id; i < pages; i += WORKERS)
-			*(volatile uint64_t *)(area + i * laf_page) = round * 1000 + i + 1;
+			laf_at(uint64_t, area + i * laf_page) = round * 1000 + i + 1;
 		pthread_barrier_wait(&barrier);
 		for (i = 0; i < pages; i++) {
-			uint64_t saw = *(volatile uint64_t *)(area + i * laf_page);
+			uint64_t saw = laf_at(uint64_t, area + i * laf_page);
 
 			if (!laf_expect(saw == round * 1000 + i + 1,
 					"round %d, page %zu: saw %llu, want %llu", round, i,
@@ -312,9 +312,9 @@ static void test_dontneed(int order)
 	laf_require(!pthread_create(&thread, NULL, dropper, &count), "no thread");
 	for (round = 1; now() < end && !laf_failed(); round++) {
 		for (i = 0; i < pages; i++)
-			*(volatile uint64_t *)(area + i * laf_page) = round << 32 | i;
+			laf_at(uint64_t, area + i * laf_page) = round << 32 | i;
 		for (i = 0; i < pages; i++) {
-			uint64_t saw = *(volatile uint64_t *)(area + i * laf_page);
+			uint64_t saw = laf_at(uint64_t, area + i * laf_page);
 
 			if (saw)
 				written++;
@@ -373,9 +373,9 @@ static void test_move_pages(int order)
 	laf_require(!pthread_create(&thread, NULL, migrator, &count), "no thread");
 	for (round = 1; now() < end && !laf_failed(); round++) {
 		for (i = 0; i < pages; i++)
-			*(volatile uint64_t *)(area + i * laf_page) = round << 32 | i;
+			laf_at(uint64_t, area + i * laf_page) = round << 32 | i;
 		for (i = 0; i < pages; i++)
-			laf_expect(*(volatile uint64_t *)(area + i * laf_page) ==
+			laf_expect(laf_at(uint64_t, area + i * laf_page) ==
 				   (round << 32 | i), "page %zu has other data", i);
 	}
 	stop = true;

@@ -252,7 +252,7 @@ static void test_counters(int order)
 		before[i] = laf_stat(order, names[i]) - before[i];
 	/* What was not written in one piece was split before */
 	sum = before[0] + before[2];
-	laf_expect(sum == NR, "swpout %+ld, swpout_fallback %+ld, split %+ld: want swpout + split = %d",
+	laf_expect(sum == NR, "swpout %+ld, fallback %+ld, split %+ld: want swpout + split = %d",
 		   before[0], before[1], before[2], NR);
 	laf_expect(before[1] <= before[2], "swpout_fallback %+ld, split %+ld: want no more",
 		   before[1], before[2]);

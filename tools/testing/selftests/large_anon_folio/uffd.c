@@ -156,7 +156,7 @@ static void test_zeropage(int order)
 	for (i = 0; i < nr; i += 2) {
 		char *p = area + i * laf_page;
 
-		*(volatile char *)p = 3;
+		laf_at(char, p) = 3;
 		laf_expect(laf_order_at(p) == 0, "page %zu: saw order %d, want 0", i,
 			   laf_order_at(p));
 		p[0] = 0;
