@@ -185,8 +185,11 @@ static void expect_no_folios(long before)
 {
 	long saw = folios_all("nr_anon") - before;
 
-	/* The stacks and the heap of this process have some */
-	laf_expect(saw >= 0 && saw < 200, "nr_anon of all sizes: saw %+ld", saw);
+	/*
+	 * The stacks and the heap of this process have some, and of other
+	 * processes' some may have been split.
+	 */
+	laf_expect(labs(saw) < 200, "nr_anon of all sizes: saw %+ld, want about 0", saw);
 }
 
 static void test_settings(int order)
