@@ -3,14 +3,19 @@
  * Runs a program and prints what its memory cost: "NAME VALUE" lines.
  *
  *	anon_faults	page faults outside of mapped files: heap, stack, mmap
+ *	cut_faults	those in 64 kB blocks that reached beyond their mapping
+ *			when they were touched, as at the end of a heap that
+ *			grows bit by bit: no folio of 64 kB fits
+ *	read_faults	those in other blocks that were read before they were
+ *			written: each page first gets the zero page
  *	file_faults	page faults in mapped files, the program itself among them
  *	microseconds	from exec to exit
  *	peak_kb		peak RSS
  *	folios KB N	folios of that size that the faults allocated
  *
  * The kernel gives each fault's address and each mapping as a perf event, so
- * the program runs unmodified. It is kept on one CPU, and so are the events,
- * for they must be read in the order in which they happened.
+ * the program runs unmodified. It is kept on one CPU, the second where there
+ * is one, for the events must be read in the order in which they happened.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -41,6 +46,16 @@ static struct range *ranges;
 static size_t nr_ranges, room;
 static unsigned long anon_faults, file_faults, lost;
 
+#define PAGE	4096UL
+#define BLOCK	(64UL << 10)
+#define BLOCKS	(1UL << 20)	/* told apart by 20 bits of their address */
+
+static struct block {
+	unsigned int faults;
+	unsigned short touched;	/* a bit for each page */
+	unsigned char cut, twice;
+} blocks[BLOCKS];
+
 static void die(const char *what)
 {
 	perror(what);
@@ -67,16 +82,26 @@ static void mapped(uint64_t start, uint64_t end, int file)
 
 static void fault(uint64_t addr)
 {
-	for (size_t i = nr_ranges; i-- > 0;) {
-		if (addr >= ranges[i].start && addr < ranges[i].end) {
-			if (ranges[i].file)
-				file_faults++;
-			else
-				anon_faults++;
-			return;
-		}
+	uint64_t start = addr & -BLOCK;
+	struct block *b = &blocks[addr / BLOCK % BLOCKS];
+	unsigned short bit = 1U << (addr - start) / PAGE;
+	struct range *r = NULL;
+
+	for (size_t i = nr_ranges; !r && i-- > 0;)
+		if (addr >= ranges[i].start && addr < ranges[i].end)
+			r = &ranges[i];
+	if (r && r->file) {
+		file_faults++;
+		return;
 	}
-	anon_faults++;	/* a stack that grew, an area that was moved */
+	/* in no mapping: a stack that grew, an area that was moved */
+	anon_faults++;
+	b->faults++;
+	if (!r || start < r->start || start + BLOCK > r->end)
+		b->cut = 1;
+	if (b->touched & bit)
+		b->twice = 1;
+	b->touched |= bit;
 }
 
 struct map_event {
@@ -171,6 +196,7 @@ int main(int argc, char **argv)
 		.mmap_data = 1,
 	};
 	struct perf_event_mmap_page *ring;
+	unsigned long cut = 0, twice = 0;
 	int go[2], fd, status = 0;
 	int64_t start, took;
 	struct rusage use;
@@ -184,7 +210,8 @@ int main(int argc, char **argv)
 		die("pipe");
 	pid = fork();
 	if (!pid) {
-		cpu(1);
+		if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
+			cpu(1);
 		if (read(go[0], &c, 1) != 1)
 			_exit(127);
 		close(go[0]);
@@ -222,6 +249,14 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	printf("anon_faults %lu\n", anon_faults);
+	for (size_t i = 0; i < BLOCKS; i++) {
+		if (blocks[i].cut)
+			cut += blocks[i].faults;
+		else if (blocks[i].twice)
+			twice += blocks[i].faults;
+	}
+	printf("cut_faults %lu\n", cut);
+	printf("read_faults %lu\n", twice);
 	printf("file_faults %lu\n", file_faults);
 	printf("all_faults %ld\n", use.ru_minflt + use.ru_majflt);
 	printf("microseconds %lld\n", (long long)took);

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib-guest.sh"
 
 [ $# -eq 0 ] || usage "takes no argument, got '$1'"
-need gcc cpp coreutils gawk -- "laf demo runs these programs"
+need gcc coreutils -- "laf demo runs these programs"
 THP=/sys/kernel/mm/transparent_hugepage
 SETTINGS="never default 64kB"
 
@@ -33,12 +33,13 @@ table()
 		}
 		return s ? s : "none"
 	}
+	function rest(run) { return f[run, "anon_faults"] - f[run, "cut_faults"] - f[run, "read_faults"] }
 	/^@start / { run = $2 }
 	$1 == "folios" && NF == 3 { size[run, ++sizes[run]] = $2; n[run, $2] = $3; next }
 	/^ [a-z_]+ [0-9]+$/ { f[run, $1] = $2 }
 	END {
 		printf "%-8s %-15s %12s %6s %11s %8s %6s %9s  %s\n", "program", "sizes", "anon faults",
-		       "ratio", "file faults", "seconds", "ratio", "peak RSS", "folios allocated by size"
+		       "ratio", "file faults", "'"$UNIT"'", "ratio", "peak RSS", "folios allocated by size"
 		np = split("cc1 sort", programs)
 		ns = split("'"$SETTINGS"'", settings)
 		for (p = 1; p <= np; p++) {
@@ -49,18 +50,25 @@ table()
 					print "there are no figures of " run > "/dev/stderr"
 					exit 3
 				}
-				sub(/^64kB$/, "64 kB only", settings[s])
+				title = settings[s] == "never" ? "all never" : settings[s] == "64kB" ? "64 kB only" : settings[s]
 				printf "%-8s %-15s %12d %6.3f %11d %8.2f %6.3f %6d MB  %s\n",
-				       s == 1 ? programs[p] : "", settings[s] == "never" ? "all never" : settings[s],
+				       s == 1 ? programs[p] : "", title,
 				       f[run, "anon_faults"], f[run, "anon_faults"] / f[base, "anon_faults"],
 				       f[run, "file_faults"], f[run, "microseconds"] / 1e6,
 				       f[run, "microseconds"] / f[base, "microseconds"],
 				       f[run, "peak_kb"] / 1024, folios(run)
-				sub(/ only$/, "", settings[s]); sub(/ /, "", settings[s])
-				if (settings[s] == "64kB" && f[run, "anon_faults"] * 6 > f[base, "anon_faults"])
-					bad = bad programs[p] " takes " f[run, "anon_faults"] " anonymous faults with 64 kB, more than a sixth of " f[base, "anon_faults"] "\n"
 			}
+			# At most a sixth of the faults; what no folio can save is told.
+			run = programs[p] "/64kB"
+			if (f[run, "anon_faults"] * 6 <= f[base, "anon_faults"])
+				continue
+			notes = notes sprintf("%s with 64 kB takes more than a sixth of the faults: %d of its %d are single pages at the edge\n" \
+				"of a mapping (a heap grows by 132 kB each time), %d are in blocks that it read before it wrote to them.\n",
+				programs[p], f[run, "cut_faults"], f[run, "anon_faults"], f[run, "read_faults"])
+			if (rest(run) * 6 > rest(base))
+				bad = bad programs[p] ": elsewhere too it takes " rest(run) " faults with 64 kB, more than a sixth of " rest(base) "\n"
 		}
+		printf "%s", notes
 		if (bad) {
 			printf "%s", bad > "/dev/stderr"
 			exit 4
@@ -78,6 +86,14 @@ CC1=$(gcc -print-prog-name=cc1)
 kmake "$KNAME" ARCH=x86_64 mm/memory.i
 
 guest_accel x86_64
+UNIT=seconds
+if [ "${ACCEL[1]}" != kvm ]; then
+	# Time says nothing when QEMU translates. It counts instructions
+	# instead: each is a nanosecond of the guest's time.
+	UNIT=Ginstr
+	ACCEL=(-accel tcg -cpu "max,erms=off,fsrm=off" -icount "shift=0,sleep=off")
+	GUEST_CPUS=1
+fi
 guest_dir demo x86_64
 guest_cc x86_64 "$GUEST_ROOT/measure" "$ROOT/harness/demo.c"
 guest_program "$(readlink -f "$CC1")"
@@ -86,15 +102,17 @@ mkdir -p "$GUEST_ROOT/work"
 cp "$BUILD/$KNAME/mm/memory.i" "$GUEST_ROOT/work/memory.i"
 awk 'BEGIN { x = 1; for (i = 0; i < 600000; i++) { x = (x * 1103515245 + 12345) % 2147483648; printf "%d %d\n", x, i } }' \
 	>"$GUEST_ROOT/work/lines"
-cc1=("$(readlink -f "$CC1")" -quiet -O1 -std=gnu11 -mcmodel=kernel -fno-PIE -mno-sse -mno-80387 -w
+cc1=("$(readlink -f "$CC1")" -fpreprocessed -quiet -O1 -std=gnu11 -mcmodel=kernel -fno-PIE -mno-sse -mno-80387 -w
 	/work/memory.i -o /tmp/out.s)
 sort=(/usr/bin/sort --parallel=1 -o /tmp/sorted /work/lines)
 
-# The first run of a program reads it in (and QEMU translates it): not counted.
-# The defaults come next, as long as they are what the kernel came up with.
+# The defaults come first, as long as they are what the kernel came up with.
 guest_do set $THP/enabled always
-guest_do run warm-up 300 "${cc1[@]}"
-guest_do run warm-up 300 "${sort[@]}"
+if [ "$UNIT" = seconds ]; then
+	# the first run reads the program in
+	guest_do run warm-up 300 "${cc1[@]}"
+	guest_do run warm-up 300 "${sort[@]}"
+fi
 for setting in default never 64kB; do
 	[ "$setting" = default ] || guest_do set "$THP/hugepages-*kB/enabled" never
 	[ "$setting" != 64kB ] || guest_do set $THP/hugepages-64kB/enabled always
