@@ -122,10 +122,11 @@ for kind in plain debug; do
 	[ -z "$bad" ] || echo "not ok mm612 $kind: the guest itself, see above" >>"$RUN/compared"
 	grep '^not ok' "$RUN/compared" || :
 	# cow by size: every size that it found must have been tested
-	sed -n 's/^ # \[INFO\] detected THP size: \([0-9]*\) KiB.*/\1/p' "$RUN/result" >"$RUN/sizes"
+	sed -n 's/^ # \[INFO\] detected THP size: \([0-9]*\) KiB.*/\1/p' "$RUN/result" |
+		sort -nu >"$RUN/sizes"
 	while read -r kb; do
-		n=$(grep -cE "^ok mm612 $kind cow: .*\($kb kB\)" "$RUN/compared" || :)
-		s=$(grep -cE "^skip mm612 $kind cow: .*\($kb kB\)" "$RUN/compared" || :)
+		n=$(grep -cE "^ok mm612 $kind cow: .*THP \($kb kB\)" "$RUN/compared" || :)
+		s=$(grep -cE "^skip mm612 $kind cow: .*THP \($kb kB\)" "$RUN/compared" || :)
 		echo "# $kind: cow with $kb kB: $n passed, $s skipped"
 		[ "$n" -gt 0 ] || echo "not ok mm612 $kind cow: no test with $kb kB passed" | tee -a "$RUN/compared"
 	done <"$RUN/sizes"

@@ -801,9 +801,16 @@ t "a failing build shows its first error" test_build_error
 test_lock()
 {
 	ready
-	with_lib 'lock tree; sleep 2; date +%s%N >one' &
-	sleep 0.5
-	with_lib 'lock tree; date +%s%N >two' 2>"$T/err"
+	rm -f has one
+	with_lib 'lock tree; touch has; while [ ! -f waits ]; do sleep 0.1; done; date +%s%N >one' &
+	while [ ! -f has ]; do sleep 0.1; done
+	with_lib 'lock tree; date +%s%N >two' 2>"$T/err" &
+	# Let go when the other one has said that it waits.
+	for _ in {1..600}; do
+		! grep -qs "another laf works on build/tree" "$T/err" || break
+		sleep 0.1
+	done
+	touch waits
 	wait
 	grep -q "another laf works on build/tree" "$T/err"
 	[ "$(cat two)" -gt "$(cat one)" ]
