@@ -21,7 +21,8 @@ case ${1:-} in
 	  laf sparse                sparse over the files that the feature touches
 	  laf help CALL             more about one call
 
-	Parts of 'laf check' that run alone too: kit style build cost mm612.
+	Parts of 'laf check' that run alone too: kit style build. Against stock
+	kernels, not part of it: cost mm612 ('laf check cost mm612').
 	Packages that are missing are installed from Debian, after one line that
 	says so. Everything that is made is in build/: remove it to start afresh.
 	EOF
