@@ -98,13 +98,13 @@ guest_dir demo x86_64
 guest_cc x86_64 "$GUEST_ROOT/measure" "$ROOT/harness/demo.c"
 guest_program "$(readlink -f "$CC1")"
 guest_program /usr/bin/sort
-mkdir -p "$GUEST_ROOT/work"
-cp "$BUILD/$KNAME/mm/memory.i" "$GUEST_ROOT/work/memory.i"
+mkdir -p "$GUEST_ROOT/input"
+cp "$BUILD/$KNAME/mm/memory.i" "$GUEST_ROOT/input/memory.i"
 awk 'BEGIN { x = 1; for (i = 0; i < 600000; i++) { x = (x * 1103515245 + 12345) % 2147483648; printf "%d %d\n", x, i } }' \
-	>"$GUEST_ROOT/work/lines"
+	>"$GUEST_ROOT/input/lines"
 cc1=("$(readlink -f "$CC1")" -fpreprocessed -quiet -O1 -std=gnu11 -mcmodel=kernel -fno-PIE -mno-sse -mno-80387 -w
-	/work/memory.i -o /tmp/out.s)
-sort=(/usr/bin/sort --parallel=1 -o /tmp/sorted /work/lines)
+	/input/memory.i -o /tmp/out.s)
+sort=(/usr/bin/sort --parallel=1 -o /tmp/sorted /input/lines)
 
 # The defaults come first, as long as they are what the kernel came up with.
 guest_do set $THP/enabled always
