@@ -18,6 +18,7 @@ case ${1:-} in
 	  laf refresh               brings build/tree's commits back into this repository
 	  laf kunit [ARCH...]       the KUnit suites: um x86_64 arm64 arm64-16k arm64-64k
 	  laf selftest [ARCH]       boots a kernel and runs the kselftest folder: x86_64 arm64
+	  laf bench                 what each page costs, beside stock 6.1 and stock 6.12
 	  laf sparse                sparse over the files that the feature touches
 	  laf help CALL             more about one call
 
@@ -130,6 +131,27 @@ kit)
 	cat <<-EOF
 	laf kit
 	  The tests of this kit itself (harness/test).
+	EOF
+	;;
+bench)
+	cat <<-EOF
+	laf bench [x86_64] [arm64]
+	  Builds stock 6.1, the assembled tree and stock 6.12 from one configuration for
+	  both architectures or the one that is named, boots each in QEMU with a plugin that counts what the kernel
+	  executes, and runs one benchmark: fault, fork, exit, munmap, madvise, mprotect,
+	  copy on write, swapping out, for folios of 4 kB to 2 MB; then the same folios
+	  from 2 and 4 CPUs at once. Prints a table and leaves build/bench/bench.json and
+	  pictures. Instructions are counted in emulation: they repeat to 0.5 % on any
+	  machine, and are no times.
+	laf bench --check [x86_64] [arm64]
+	  This tree's kernels only, twice, against harness/bench/budgets: more than 2 %
+	  above a budget fails. Counts known sequences and a planted regression too.
+	laf bench --lower [x86_64] [arm64]
+	  The same, and lowers each budget to the figure measured if that is less.
+	laf bench --native
+	  Runs the benchmark on the kernel that runs here, in nanoseconds. As root: it
+	  sets folio sizes in sysfs while it runs and puts them back. Swapping out is
+	  measured when 64 MB of swap are free.
 	EOF
 	;;
 cost)

@@ -6,6 +6,7 @@
 
 # shellcheck disable=SC2153 # ROOT is lib.sh's
 GUEST_CONFIG=$ROOT/harness/config
+PLANT=()
 
 # What the kernel says when it found itself wrong. A killed or poisoned
 # process, which tests provoke, is not among it.
@@ -38,6 +39,8 @@ guest_qemu()
 #	plain	this tree, the option on, for figures
 #	off	the same, the option off
 #	stock	the same configuration of the stock kernel
+#	mainline	the same of stock 6.12
+# PLANT holds more arguments for make.
 guest_kernel()
 {
 	local arch=$1 kind=$2 src=$TREE target=bzImage rel=arch/x86/boot/bzImage
@@ -48,19 +51,24 @@ guest_kernel()
 	plain)	KNAME=plain-$arch frag+=("$GUEST_CONFIG/plain.config" "$GUEST_CONFIG/on.config") ;;
 	off)	KNAME=plain-$arch-off frag+=("$GUEST_CONFIG/plain.config" "$GUEST_CONFIG/off.config") ;;
 	stock)	KNAME=plain-$arch-stock frag+=("$GUEST_CONFIG/plain.config") ;;
+	mainline) KNAME=plain-$arch-612 frag+=("$GUEST_CONFIG/plain.config") ;;
 	*)	die "there is no kind of kernel '$kind'" ;;
 	esac
 	if [ "$arch" = arm64 ]; then
 		target=Image
 		rel=arch/arm64/boot/Image
 	fi
-	if [ "$kind" = stock ]; then
+	case $kind in
+	stock)
 		use_stock
-		src=$STOCK
-	fi
+		src=$STOCK ;;
+	mainline)
+		use_612
+		src=$STOCK612 ;;
+	esac
 	kvars "$arch"
 	KSRC=$src kconfig "$KNAME" "${KVARS[@]}" -- tinyconfig "${frag[@]}"
-	KSRC=$src kmake "$KNAME" "${KVARS[@]}" "$target"
+	KSRC=$src kmake "$KNAME" "${KVARS[@]}" "${PLANT[@]}" "$target"
 	IMAGE=$BUILD/$KNAME/$rel
 	[ -s "$IMAGE" ] || die "the build of $KNAME left no $target"
 }
@@ -164,9 +172,13 @@ guest_accel()
 # function that is given each new line of the result.
 guest_boot()
 {
-	local arch=$1 limit=$2 start=$SECONDS pid rc=0 bad=0 shown=0 machine bus console args
+	local arch=$1 limit=$2 start=$SECONDS pid rc=0 bad=0 shown=0 machine bus console args free
 
 	shift 2
+	# QEMU gets its memory when the guest uses it, and is killed if there is none.
+	free=$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo)
+	[ "$free" -ge "$(numfmt --from=iec "${GUEST_RAM:-2G}" --to-unit=Mi)" ] ||
+		die "the guest needs ${GUEST_RAM:-2G} of memory and this machine has $free MB to spare; end something and run laf again"
 	(cd "$GUEST_ROOT" && find . -print0 | LC_ALL=C sort -z |
 		cpio -0 -o -H newc -R 0:0 --quiet) >"$RUN/initrd" 2>"$RUN/cpio.log" ||
 		die "can't write the guest's root to $RUN/initrd: $(head -n1 "$RUN/cpio.log")"

@@ -857,4 +857,87 @@ test_counts()
 }
 t "counts and their sums" test_counts
 
+# ---------------------------------------------------------------- bench
+
+report()
+{
+	python3 harness/bench/report.py "$@"
+}
+
+# bench_run: what a whole run leaves, in $T/result and $T/counts
+bench_run()
+{
+	printf '@boot 6.1 x86_64\n@start known\n figure getppid_100 0 1\n@end known exit 0\n' >"$T/result"
+	printf '@start count\n figure fault 64 10\n figure fault 64 10\n@end count exit 0\n@done\n' >>"$T/result"
+	printf '1 18300 0 9 0 18300 0\n2 7500 20 9 0 9999 99\n3 7400 21 9 0 9999 99\nend 3 17\n' >"$T/counts"
+}
+
+test_bench_join()
+{
+	ready
+	bench_run
+	same "figures" "$(report join "$T/result" "$T/counts" count)" "fault 64 740.000 2.0000"
+	same "other" "$(report join "$T/result" "$T/counts" known)" "getppid_100 0 18300.000 0.0000"
+	# QEMU was killed; a line was lost; the program died; it never came to it
+	sed -i '$d' "$T/counts"
+	refuses "counts have no end" report join "$T/result" "$T/counts" count
+	bench_run
+	sed -i 2d "$T/counts"
+	refuses "counts are not whole" report join "$T/result" "$T/counts" count
+	bench_run
+	sed -i 's/^@end count.*/@end count signal 9/' "$T/result"
+	refuses "did not get to its end: count signal 9" report join "$T/result" "$T/counts" count
+	bench_run
+	sed -i '/^@end count/,$d' "$T/result"
+	refuses "did not get to its end" report join "$T/result" "$T/counts" count
+	bench_run
+	sed -i '0,/ figure fault/{/ figure fault/d}' "$T/result"
+	refuses "2 measurements, but the plugin counted 3" report join "$T/result" "$T/counts" count
+	bench_run
+	sed -i 's/^end 3 17/end 3 0/' "$T/counts"
+	refuses "no interrupt was seen" report join "$T/result" "$T/counts" count
+}
+t "bench: half a result is none" test_bench_join
+
+test_bench_budgets()
+{
+	ready
+	printf '# budgets\nx86_64 fault 64 700.0 2.000\narm64 fault 64 1.0 1.000\n' >"$T/budgets"
+	check() { echo "fault 64 $1 $2" >"$T/f"; report check x86_64 "$T/budgets" "$T/f" >"$T/out"; }
+	check 713.9 2.03
+	grep -q '^ok x86_64 fault 64' "$T/out"
+	! check 714.1 2.0 || exit 1
+	grep -q '^not ok .*over its budget: 714.10 instructions beside 700.00$' "$T/out"
+	! check 700 2.05 || exit 1
+	grep -q '^not ok .*over its budget: 2.05 locked instructions beside 2.00$' "$T/out"
+	check 600 2
+	grep -q '1 figures are more than 2 % below' "$T/out"
+	# a figure without a budget, a budget without a figure
+	echo 'fork 64 5 5' >>"$T/f"
+	! report check x86_64 "$T/budgets" "$T/f" >"$T/out" || exit 1
+	grep -q '^not ok x86_64 fork 64 kB has no budget' "$T/out"
+	echo 'fork 64 5 5' >"$T/f"
+	! report check x86_64 "$T/budgets" "$T/f" >"$T/out" || exit 1
+	grep -q '^not ok x86_64 fault 64 kB: there is a budget and no figure' "$T/out"
+	# only ever down
+	printf 'fault 64 650 2.5\nfork 64 5 5\n' >"$T/f"
+	same "lowered" "$(report lower x86_64 "$T/budgets" "$T/f")" "$(printf '# budgets\nx86_64 fault 64 650.0 2.000\narm64 fault 64 1.0 1.000\nx86_64 fork 64 5.0 5.000\n')"
+	# two runs
+	printf 'fault 64 1000 2\nfork_bare 4 50000 9\n' >"$T/f"
+	printf 'fault 64 1004 2\nfork_bare 4 90000 9\n' >"$T/g"
+	report same "$T/f" "$T/g" >"$T/out"
+	sed -i s/1004/1006/ "$T/g"
+	! report same "$T/f" "$T/g" >"$T/out" || exit 1
+	! report same "$T/g" "$T/f" >"$T/out" || exit 1
+}
+t "bench: budgets and the difference of two runs" test_bench_budgets
+
+test_guest_memory()
+{
+	ready
+	refuses "the guest needs 900T of memory and this machine has" \
+		with_lib '. harness/lib-guest.sh; GUEST_RAM=900T guest_boot x86_64 1'
+}
+t "a guest larger than the machine is refused" test_guest_memory
+
 counts $passed $failed $skipped
