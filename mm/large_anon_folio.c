@@ -364,6 +364,28 @@ static gfp_t anon_folio_gfp(struct vm_area_struct *vma)
 	return gfp;
 }
 
+/*
+ * Zero a new folio, the page of the fault last, so that it is in the cache. The
+ * others in the order of their addresses, from the one after it around: that is
+ * the order in which they are likely to be used.
+ */
+static void clear_anon_folio(struct folio *folio, unsigned long address)
+{
+	const long nr_pages = folio_nr_pages(folio);
+	const unsigned long start = ALIGN_DOWN(address, nr_pages << PAGE_SHIFT);
+	const long fault = (address - start) >> PAGE_SHIFT;
+	long i;
+
+	for (i = 1; i <= nr_pages; i++) {
+		long nr = (fault + i) & (nr_pages - 1);
+
+		clear_user_highpage(folio_page(folio, nr), start + nr * PAGE_SIZE);
+		/* 64 KiB between two chances to let others run */
+		if (!(i & (SZ_64K / PAGE_SIZE - 1)))
+			cond_resched();
+	}
+}
+
 /**
  * alloc_anon_folio - Allocate, charge and zero the folio of a fault.
  * @vmf: The fault.
@@ -389,8 +411,7 @@ struct folio *alloc_anon_folio(struct vm_fault *vmf, unsigned long orders)
 				cgroup_throttle_swaprate(&folio->page, gfp);
 				/* The allocator may have zeroed it already */
 				if (!want_init_on_alloc(gfp))
-					clear_huge_page(&folio->page,
-							vmf->address, 1 << order);
+					clear_anon_folio(folio, vmf->address);
 				return folio;
 			}
 			count_mthp_stat(order,

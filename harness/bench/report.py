@@ -331,7 +331,7 @@ def draw(path, arch, out):
     panels = [op for op in TITLES if not op.startswith("write_all")]
     style = {"stock-6.1": "#888888", "laf": "#c0392b", "stock-6.12": "#2471a3"}
     for kind, (index, what) in {"": (0, "instructions"), "-locked": (1, "locked instructions")}.items():
-        script = ["set encoding utf8", "set style data linespoints", "set key off", "set grid ytics lc '#dddddd'",
+        script = ["set encoding utf8", "set style data linespoints", "set key off", "set grid ytics lt 1 lc rgb '#dddddd'",
                   "set logscale x 2", "set xrange [3:2800]", "set tics font ',9'",
                   "set xtics ('4' 4, '16' 16, '64' 64, '256' 256, '1M' 1024, '2M' 2048)"]
         plots = []
@@ -344,8 +344,8 @@ def draw(path, arch, out):
                     top = max(top, *(y for _, y in points))
                     curves.append((name, style[key], points))
             plots.append((op, top, curves))
-        for term, suffix in (("svg size 1200,1000 font 'sans-serif,11' background '#ffffff'", "svg"),
-                             ("pngcairo size 1200,1000 font 'sans-serif,10' background '#ffffff'", "png")):
+        for term, suffix in (("svg noenhanced size 1200,1000 font 'sans-serif,11' background '#ffffff'", "svg"),
+                             ("pngcairo noenhanced size 1200,1000 font 'sans-serif,10' background '#ffffff'", "png")):
             name = f"{out}{kind}.{suffix}"
             body = script + [
                 f"set terminal {term}", f"set output '{name}.part'",

@@ -18,6 +18,7 @@
 #include <linux/percpu.h>
 
 struct kobject;
+struct mmu_gather;
 struct page;
 struct vm_area_struct;
 struct vm_fault;
@@ -305,6 +306,48 @@ static inline void large_anon_folio_exit(void)
 }
 
 #endif /* CONFIG_LARGE_ANON_FOLIO */
+
+/**
+ * folio_has_pte_runs - Whether fork and zap shall look for a run of PTEs.
+ * @folio: A folio that a PTE maps.
+ *
+ * Context: The page table lock is held.
+ * Return: True if the folio is large and this kernel batches.
+ */
+static inline bool folio_has_pte_runs(struct folio *folio)
+{
+	return IS_ENABLED(CONFIG_LARGE_ANON_FOLIO) && folio_test_large(folio);
+}
+
+/**
+ * can_protect_ptes - Whether mprotect() can leave a run of PTEs to protect_ptes().
+ * @vma: The VMA.
+ * @cp_flags: MM_CP_* flags of the change.
+ *
+ * Context: Any.
+ * Return: True if this kernel batches, the memory is private and anonymous, and
+ *	the change is not one of NUMA balancing's or userfaultfd's.
+ */
+static inline bool can_protect_ptes(struct vm_area_struct *vma,
+				    unsigned long cp_flags)
+{
+	return IS_ENABLED(CONFIG_LARGE_ANON_FOLIO) && vma_is_anonymous(vma) &&
+	       !(cp_flags & ~MM_CP_TRY_CHANGE_WRITABLE);
+}
+
+int protect_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
+		 pte_t *pte, unsigned long addr, unsigned long end,
+		 pgprot_t newprot, unsigned long cp_flags);
+void remap_folio_by_ptes(struct folio *folio, struct mm_struct *mm,
+			 unsigned long addr, pmd_t *pmd, pte_t entry,
+			 bool exclusive);
+int copy_folio_ptes(struct vm_area_struct *dst_vma,
+		    struct vm_area_struct *src_vma, pte_t *dst_pte,
+		    pte_t *src_pte, struct page *page, unsigned long addr,
+		    unsigned long end);
+int zap_folio_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
+		   pte_t *pte, struct page *page, unsigned long addr,
+		   unsigned long end, bool *full);
 
 /**
  * count_mthp_stat - Add one to a counter of a folio size.

@@ -54,4 +54,165 @@ static inline void set_ptes(struct mm_struct *mm, unsigned long addr,
 }
 #endif
 
+#ifndef pte_hw_settled
+/**
+ * pte_hw_settled - Whether hardware has nothing left to write into a PTE.
+ * @pte: A present PTE, read from a page table whose lock is held.
+ *
+ * Hardware that manages the accessed and dirty bits writes to a PTE only to
+ * set one that is clear. Where none is left to set, all who write to the PTE
+ * hold the page table's lock, and so a plain store can change it.
+ *
+ * Context: Any.
+ * Return: True if no other CPU's translation can write to the PTE. The generic
+ *	function does not know and returns false.
+ */
+static inline bool pte_hw_settled(pte_t pte)
+{
+	return false;
+}
+#endif
+
+#ifndef wrprotect_ptes
+/**
+ * wrprotect_ptes - Write-protect a run of present PTEs.
+ * @mm: The address space.
+ * @addr: Address of the first.
+ * @ptep: The first PTE of the run; all of the run is in one page table.
+ * @nr: Number of PTEs, at least 1. Some may be read-only already.
+ *
+ * Nothing but the right to write changes, and no TLB is flushed.
+ *
+ * Context: The page table lock is held.
+ */
+static inline void wrprotect_ptes(struct mm_struct *mm, unsigned long addr,
+				  pte_t *ptep, unsigned int nr)
+{
+	pte_t *end = ptep + nr;
+
+	for (; ptep < end; ptep++, addr += PAGE_SIZE) {
+		pte_t pte = ptep_get(ptep);
+
+		if (!pte_write(pte))
+			continue;
+		if (pte_hw_settled(pte))
+			set_pte(ptep, pte_wrprotect(pte));
+		else
+			ptep_set_wrprotect(mm, addr, ptep);
+	}
+}
+#endif
+
+#ifndef clear_full_ptes
+/**
+ * clear_full_ptes - Clear a run of present PTEs.
+ * @mm: The address space.
+ * @addr: Address of the first.
+ * @ptep: The first PTE of the run; all of the run is in one page table.
+ * @nr: Number of PTEs, at least 1.
+ * @full: Whether the address space is being torn down.
+ *
+ * Their dirty and young bits are lost: for anonymous memory that goes away.
+ *
+ * Context: The page table lock is held.
+ */
+static inline void clear_full_ptes(struct mm_struct *mm, unsigned long addr,
+				   pte_t *ptep, unsigned int nr, int full)
+{
+	pte_t *end = ptep + nr;
+
+	/* "full" makes the architecture's function leave out its atomics */
+	if (full) {
+		for (; ptep < end; ptep++, addr += PAGE_SIZE)
+			ptep_get_and_clear_full(mm, addr, ptep, 1);
+		return;
+	}
+	for (; ptep < end; ptep++, addr += PAGE_SIZE)
+		ptep_get_and_clear_full(mm, addr, ptep,
+					pte_hw_settled(ptep_get(ptep)));
+}
+#endif
+
+/**
+ * typedef fpb_t - Bits that folio_pte_batch() shall not care about.
+ *
+ * The bits to write and of a recent access never end a run.
+ */
+typedef unsigned int __bitwise fpb_t;
+
+/* Runs go on where the dirty bit changes */
+#define FPB_IGNORE_DIRTY	((__force fpb_t)BIT(0))
+/* Runs go on where the soft-dirty bit changes */
+#define FPB_IGNORE_SOFT_DIRTY	((__force fpb_t)BIT(1))
+
+/* What is compared of a PTE */
+static __always_inline pte_t pte_batch_key(pte_t pte, fpb_t flags)
+{
+	/*
+	 * Dirty first: where hardware marks a page dirty by making its PTE
+	 * writable, pte_wrprotect() would keep that as another bit.
+	 */
+	if (flags & FPB_IGNORE_DIRTY)
+		pte = pte_mkclean(pte);
+	if (flags & FPB_IGNORE_SOFT_DIRTY)
+		pte = pte_clear_soft_dirty(pte);
+	return pte_wrprotect(pte_mkold(pte));
+}
+
+/**
+ * folio_pte_batch - Length of a run of PTEs that map consecutive pages of a folio.
+ * @folio: The folio; it may be a small one.
+ * @ptep: The first PTE of the run.
+ * @pte: Its value: present, and mapping a page of @folio.
+ * @max_nr: Number of PTEs that the run may have, at least 1: what is left of
+ *	the page table, the VMA and the caller's range.
+ * @flags: Bits that shall not end the run, FPB_*.
+ * @any_writable: Optional: set to whether any PTE of the run can be written to.
+ * @any_young: Optional: set to whether any was accessed.
+ * @any_dirty: Optional: set to whether any is dirty.
+ *
+ * A run ends before the first PTE that is not present, does not map the next
+ * page of the folio, or differs in another bit than those to write and of an
+ * access and those that @flags name.
+ *
+ * From the messages on batching fork and MADV_FREE. Unlike mainline's it needs
+ * no address.
+ *
+ * Context: The page table lock is held.
+ * Return: Number of PTEs in the run, at least 1.
+ */
+static __always_inline int
+folio_pte_batch(struct folio *folio, pte_t *ptep, pte_t pte, int max_nr,
+		fpb_t flags, bool *any_writable, bool *any_young, bool *any_dirty)
+{
+	unsigned long left = folio_pfn(folio) + folio_nr_pages(folio) - pte_pfn(pte);
+	pte_t want = pte_batch_key(pte, flags);
+	bool writable = false, young = false, dirty = false;
+	pte_t *start = ptep, *end;
+
+	VM_WARN_ON_FOLIO(!pte_present(pte), folio);
+	VM_WARN_ON_FOLIO(page_folio(pfn_to_page(pte_pfn(pte))) != folio, folio);
+
+	end = start + min_t(unsigned long, max_nr, left);
+	do {
+		writable |= any_writable && pte_write(pte);
+		young |= any_young && pte_young(pte);
+		dirty |= any_dirty && pte_dirty(pte);
+		if (++ptep == end)
+			break;
+		want = pte_next_pfn(want);
+		pte = ptep_get(ptep);
+		/* One that is not present has no key like a present one's */
+	} while (pte_same(pte_batch_key(pte, flags), want));
+
+	if (any_writable)
+		*any_writable = writable;
+	if (any_young)
+		*any_young = young;
+	if (any_dirty)
+		*any_dirty = dirty;
+
+	return ptep - start;
+}
+
 #endif /* _LINUX_PTE_BATCH_H */

@@ -248,8 +248,14 @@ struct folio *mock_folio(struct mock_pgtable *mock, unsigned int at)
 	return page_folio(pte_page(pte));
 }
 
-/* PTE for a page, with exactly the flags of the run */
-static pte_t mock_run_pte(struct page *page, unsigned long flags)
+/**
+ * mock_run_pte - The PTE for a page of a run.
+ * @page: The page.
+ * @flags: MOCK_* flags.
+ *
+ * Return: A present PTE with exactly these flags.
+ */
+pte_t mock_run_pte(struct page *page, unsigned long flags)
 {
 	unsigned long vm_flags = flags & MOCK_PROTNONE ? VM_NONE : VM_READ;
 	pte_t pte = mk_pte(page, vm_get_page_prot(vm_flags));

@@ -99,6 +99,7 @@ void mock_unmap(struct mock_pgtable *mock, unsigned int at, unsigned int nr);
 int mock_fault(struct mock_pgtable *mock, unsigned int at, bool write);
 struct vm_fault mock_vmf(struct mock_pgtable *mock, unsigned int at);
 
+pte_t mock_run_pte(struct page *page, unsigned long flags);
 pmd_t *mock_pmd(struct mock_pgtable *mock, unsigned int at);
 pte_t mock_pte(struct mock_pgtable *mock, unsigned int at);
 void mock_set_pte(struct mock_pgtable *mock, unsigned int at, pte_t pte);
@@ -126,6 +127,17 @@ void mock_leak_check(struct kunit *test);
 static inline unsigned long mock_addr(struct mock_pgtable *mock, unsigned int at)
 {
 	return mock->vma->vm_start + at * PAGE_SIZE;
+}
+
+/**
+ * mock_failed - Whether an expectation failed already.
+ * @test: The test.
+ *
+ * Return: True if a long loop had better stop: its log tells enough.
+ */
+static inline bool mock_failed(struct kunit *test)
+{
+	return READ_ONCE(test->status) == KUNIT_FAILURE;
 }
 
 #endif /* _MOCK_PGTABLE_H */

@@ -5,6 +5,7 @@
 #ifndef __ASM_LARGE_ANON_FOLIO_H
 #define __ASM_LARGE_ANON_FOLIO_H
 
+#define arch_wants_pte_order arch_wants_pte_order
 /**
  * arch_wants_pte_order - The order of one contiguous-PTE block.
  *
@@ -13,13 +14,13 @@
  *
  * Return: The order: 4, 7 or 5.
  */
-#define arch_wants_pte_order arch_wants_pte_order
 static inline int arch_wants_pte_order(void)
 {
 	return CONT_PTE_SHIFT - PAGE_SHIFT;
 }
 
 #ifdef CONFIG_ARM64_PA_BITS_52
+#define pte_next_pfn pte_next_pfn
 /**
  * pte_next_pfn - The same PTE for the next page.
  * @pte: A present PTE.
@@ -29,7 +30,6 @@ static inline int arch_wants_pte_order(void)
  *
  * Return: @pte with its PFN one higher and all other bits as they are.
  */
-#define pte_next_pfn pte_next_pfn
 static inline pte_t pte_next_pfn(pte_t pte)
 {
 	phys_addr_t phys = __pte_to_phys(pte) + PAGE_SIZE;
@@ -37,5 +37,20 @@ static inline pte_t pte_next_pfn(pte_t pte)
 	return __pte((pte_val(pte) & ~PTE_ADDR_MASK) | __phys_to_pte_val(phys));
 }
 #endif
+
+#define pte_hw_settled pte_hw_settled
+/**
+ * pte_hw_settled - Whether hardware has nothing left to write into a PTE.
+ * @pte: A present PTE, read from a page table whose lock is held.
+ *
+ * A CPU sets the access flag at any use, and takes back the read-only bit at a
+ * write if PTE_DBM (PTE_WRITE) allows it.
+ *
+ * Return: True if the flag is set and the bit is back or has to stay.
+ */
+static inline bool pte_hw_settled(pte_t pte)
+{
+	return pte_young(pte) && (!pte_write(pte) || pte_hw_dirty(pte));
+}
 
 #endif /* __ASM_LARGE_ANON_FOLIO_H */

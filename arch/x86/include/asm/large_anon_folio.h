@@ -5,6 +5,7 @@
 #ifndef _ASM_X86_LARGE_ANON_FOLIO_H
 #define _ASM_X86_LARGE_ANON_FOLIO_H
 
+#define pte_next_pfn pte_next_pfn
 /**
  * pte_next_pfn - The same PTE for the next page.
  * @pte: A present PTE.
@@ -14,14 +15,31 @@
  *
  * Return: @pte with its PFN one higher and all other bits as they are.
  */
-#define pte_next_pfn pte_next_pfn
 static inline pte_t pte_next_pfn(pte_t pte)
 {
 	pteval_t val = pte_val(pte);
 
-	if (__pte_needs_invert(val))
+	/* What __pte_needs_invert() asks, but an empty entry */
+	if (unlikely(!(val & _PAGE_PRESENT)))
 		return __pte(val - PAGE_SIZE);
 	return __pte(val + PAGE_SIZE);
+}
+
+#define pte_hw_settled pte_hw_settled
+/**
+ * pte_hw_settled - Whether hardware has nothing left to write into a PTE.
+ * @pte: A present PTE, read from a page table whose lock is held.
+ *
+ * A CPU sets the accessed bit at any use and the dirty bit at a write, by a
+ * locked operation, and never clears one.
+ *
+ * Return: True if both are set.
+ */
+static inline bool pte_hw_settled(pte_t pte)
+{
+	const pteval_t both = _PAGE_ACCESSED | _PAGE_DIRTY;
+
+	return (pte_flags(pte) & both) == both;
 }
 
 #endif /* _ASM_X86_LARGE_ANON_FOLIO_H */

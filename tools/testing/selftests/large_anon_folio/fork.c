@@ -351,6 +351,70 @@ static void test_child_faults(int order)
 	check_leak(order, before);
 }
 
+/*
+ * A child splits its PMD of a huge page and goes; the parent has the page for
+ * itself again, writes to it, and splits its PMD in turn. Each page is mapped
+ * once then, and the huge page can be freed.
+ */
+static void test_split_in_turn(int order)
+{
+	size_t i;
+	pid_t pid;
+
+	order = laf_pmd_order;
+	if (order < LAF_MIN_ORDER)
+		laf_skip("no huge pages");
+	setup(order);
+	pid = laf_fork();
+	if (!pid) {
+		for (i = 0; i < NR; i++)
+			madvise(mem + i * size + laf_page, laf_page, MADV_DONTNEED);
+		_exit(0);
+	}
+	laf_join(pid);
+	for (i = 0; i < NR; i++) {
+		laf_touch(mem + i * size);
+		laf_expect(!mprotect(mem + i * size, laf_page, PROT_READ), "mprotect: %s",
+			   strerror(errno));
+	}
+	for (i = laf_page; i < NR * size; i += size / 8) {
+		uint64_t pfn = laf_pagemap(mem + i) & PM_PFN;
+
+		laf_expect(laf_pagecount(pfn) == 1, "page %zu is mapped %llu times, want 1",
+			   i / laf_page, (unsigned long long)laf_pagecount(pfn));
+	}
+	laf_unmap(mem, NR * size);
+}
+
+/*
+ * Folios that are unmapped whole, by an exit or by munmap, are not queued for a
+ * deferred split on the way; those that are unmapped in part are, once.
+ */
+static void test_whole_not_queued(int order)
+{
+	long before, saw;
+	size_t i;
+	pid_t pid;
+
+	setup(order);
+	before = laf_stat(order, "split_deferred");
+	pid = laf_fork();
+	if (!pid)
+		_exit(0);
+	laf_join(pid);
+	saw = laf_stat(order, "split_deferred") - before;
+	laf_expect(!saw, "exit of a child: split_deferred: saw %+ld, want 0", saw);
+	munmap(mem, size);
+	saw = laf_stat(order, "split_deferred") - before;
+	laf_expect(!saw, "munmap: split_deferred: saw %+ld, want 0", saw);
+	for (i = 1; i < NR; i++)
+		madvise(mem + i * size, laf_page, MADV_DONTNEED);
+	saw = laf_stat(order, "split_deferred") - before;
+	laf_expect(saw == NR - 1, "unmapped in part: split_deferred: saw %+ld, want %+d",
+		   saw, NR - 1);
+	laf_unmap(mem + size, (NR - 1) * size);
+}
+
 static const struct laf_test tests[] = {
 	{ "writes on both sides", test_both_write, LAF_ALL },
 	{ "child that reads", test_child_reads, LAF_ALL },
@@ -360,6 +424,8 @@ static const struct laf_test tests[] = {
 	{ "moved and protected parts", test_patchwork, LAF_ALL },
 	{ "WIPEONFORK and DONTFORK", test_advice, LAF_ALL },
 	{ "faults of the child", test_child_faults, LAF_ALL },
+	{ "huge page split in turn", test_split_in_turn, LAF_ONCE },
+	{ "unmapped whole, not queued", test_whole_not_queued, LAF_PTE },
 };
 
 int main(void)

@@ -138,8 +138,9 @@ static void use_rest(int max_order, int hole, const char *defrag)
 		else
 			small++;
 	}
-	laf_expect(small > large, "saw %zu pages in small folios and %zu in large ones", small,
-		   large);
+	/* Reclaim and compaction find some room: not for all, and most is left small */
+	laf_expect(small > (strcmp(defrag, "never") ? 0 : large),
+		   "saw %zu pages in small folios and %zu in large ones", small, large);
 	for (order = hole; order <= max_order; order++) {
 		saw = laf_stat(order, "anon_fault_fallback") - before[order];
 		laf_expect(saw > 0, "order %d: anon_fault_fallback: saw %+ld, want more than 0",

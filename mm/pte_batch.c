@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What fork and zap do with a run of PTEs that maps a large anonymous folio.
+ *
+ * Each of these is called by the loop over a page table where it met a large
+ * folio. It handles as much as is alike, and says how much that was; what it
+ * can't, the loop handles page by page.
+ */
+#include <linux/large_anon_folio.h>
+#include <linux/mm.h>
+#include <linux/mm_inline.h>
+#include <linux/pte_batch.h>
+#include <linux/rmap.h>
+#include <linux/rmap_batch.h>
+#include <linux/userfaultfd_k.h>
+
+#include <asm/tlb.h>
+
+#include "internal.h"
+
+/* PTEs from @addr to @end, which are in one page table */
+static int ptes_left(unsigned long addr, unsigned long end)
+{
+	return (end - addr) >> PAGE_SHIFT;
+}
+
+/**
+ * copy_folio_ptes - Fork: copy a run of PTEs of a large anonymous folio.
+ * @dst_vma: The child's VMA.
+ * @src_vma: The parent's: a mapping that is copied on write.
+ * @dst_pte: The child's PTE for @addr. None of the run is present there.
+ * @src_pte: The parent's PTE for @addr.
+ * @page: The page of a large anonymous folio that it maps.
+ * @addr: Address of that page.
+ * @end: Where the VMA or the page table ends.
+ *
+ * A dirty bit means that the page differs from its copy in swap, so each page
+ * keeps its own: it ends a run. Soft-dirty does so only where it is tracked.
+ *
+ * From the message on batching fork.
+ *
+ * Context: Both page table locks and the parent's write_protect_seq are held.
+ * Return: Number of PTEs that were copied; 0 if the page is exclusive and may be
+ *	pinned, so that the child needs its own.
+ */
+int copy_folio_ptes(struct vm_area_struct *dst_vma,
+		    struct vm_area_struct *src_vma, pte_t *dst_pte,
+		    pte_t *src_pte, struct page *page, unsigned long addr,
+		    unsigned long end)
+{
+	struct folio *folio = page_folio(page);
+	pte_t pte = ptep_get(src_pte);
+	int nr = ptes_left(addr, end);
+	fpb_t flags = 0;
+	bool writable;
+
+	/* The child gets its own copy of each exclusive page, one by one */
+	if (unlikely(page_needs_cow_for_dma(src_vma, page)))
+		nr = 1;
+	if (!vma_soft_dirty_enabled(src_vma))
+		flags = FPB_IGNORE_SOFT_DIRTY;
+	nr = folio_pte_batch(folio, src_pte, pte, nr, flags, &writable, NULL, NULL);
+
+	folio_ref_add(folio, nr);
+	if (unlikely(folio_try_dup_anon_rmap_ptes(folio, page, nr, src_vma))) {
+		folio_ref_sub(folio, nr);
+		return 0;
+	}
+
+	if (writable)
+		wrprotect_ptes(src_vma->vm_mm, addr, src_pte, nr);
+	pte = pte_mkold(pte_wrprotect(pte));
+	if (!userfaultfd_wp(dst_vma))
+		pte = pte_clear_uffd_wp(pte);
+	set_ptes(dst_vma->vm_mm, addr, dst_pte, pte, nr);
+
+	return nr;
+}
+
+/**
+ * zap_folio_ptes - Unmap a run of PTEs of a large anonymous folio.
+ * @tlb: What is flushed and freed when the lock is dropped.
+ * @vma: The VMA: anonymous.
+ * @pte: The PTE for @addr.
+ * @page: The page of a large anonymous folio that it maps.
+ * @addr: Address of that page.
+ * @end: Where the range, the VMA or the page table ends.
+ * @full: Set to whether @tlb takes no more pages before it is flushed.
+ *
+ * All mappings go first, then all references but one: that one keeps the folio
+ * until the TLB has been flushed, and is dropped with @tlb, or at once on an
+ * architecture that flushes each PTE as it is cleared (MMU_GATHER_NO_GATHER).
+ * So @tlb needs room for one page, however long the run is, and nothing touches
+ * the folio after it.
+ *
+ * One reference without a mapping does what many would: whoever compares
+ * references with mappings finds one too many.
+ *
+ * From the message on folio_remove_rmap_range().
+ *
+ * Context: The page table lock is held.
+ * Return: Number of PTEs that were cleared.
+ */
+int zap_folio_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
+		   pte_t *pte, struct page *page, unsigned long addr,
+		   unsigned long end, bool *full)
+{
+	struct folio *folio = page_folio(page);
+	int i, nr;
+
+	nr = folio_pte_batch(folio, pte, ptep_get(pte), ptes_left(addr, end),
+			     FPB_IGNORE_DIRTY | FPB_IGNORE_SOFT_DIRTY,
+			     NULL, NULL, NULL);
+
+	clear_full_ptes(tlb->mm, addr, pte, nr, tlb->fullmm);
+	tlb_flush_pte_range(tlb, addr, nr * PAGE_SIZE);
+	for (i = 0; i < nr; i++)
+		__tlb_remove_tlb_entry(tlb, pte + i, addr + i * PAGE_SIZE);
+
+	folio_remove_rmap_ptes(folio, page, nr, vma);
+	if (unlikely(page_mapcount(page) < 0))
+		dump_page(page, "unmapped more often than mapped");
+	if (nr > 1)
+		folio_ref_sub(folio, nr - 1);
+	*full = __tlb_remove_page(tlb, page);
+
+	return nr;
+}
+
+/*
+ * The page of a PTE if it is anonymous and this process's alone, else NULL.
+ * *last is set to the last page of its folio.
+ */
+static struct page *exclusive_page(struct vm_area_struct *vma,
+				   unsigned long addr, pte_t pte,
+				   struct page **last)
+{
+	struct page *page = vm_normal_page(vma, addr, pte);
+	struct folio *folio;
+
+	if (!page || !PageAnon(page) || !PageAnonExclusive(page))
+		return NULL;
+	folio = page_folio(page);
+	*last = folio_page(folio, folio_nr_pages(folio) - 1);
+
+	return page;
+}
+
+/**
+ * protect_ptes - mprotect: give the present PTEs of a range other rights.
+ * @tlb: What is flushed later.
+ * @vma: The VMA: see can_protect_ptes().
+ * @pte: The PTE for @addr: it is present.
+ * @addr: Address of the first page.
+ * @end: Where the range, the VMA or the page table ends.
+ * @newprot: The new protection.
+ * @cp_flags: MM_CP_TRY_CHANGE_WRITABLE or 0.
+ *
+ * Ends at the first PTE that is not present. The PTEs need not be alike.
+ *
+ * A PTE to which hardware has nothing left to write is replaced by one store,
+ * where others have to be taken away for the time (see pte_hw_settled()).
+ *
+ * Context: The page table lock is held.
+ * Return: Number of PTEs that were changed, at least 1.
+ */
+int protect_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
+		 pte_t *pte, unsigned long addr, unsigned long end,
+		 pgprot_t newprot, unsigned long cp_flags)
+{
+	const bool try_writable = cp_flags & MM_CP_TRY_CHANGE_WRITABLE;
+	const unsigned long start = addr;
+	struct page *page = NULL, *last = NULL;
+	pte_t old, new = __pte(0), expected = __pte(0);
+	bool settled = false, flush = false;
+
+	do {
+		old = ptep_get(pte);
+		/*
+		 * Mostly it is as the one before, but for the next page. One
+		 * that became writable did so for its page's sake: then the
+		 * page has to be of the same folio and exclusive, too.
+		 */
+		if (settled && pte_same(old, expected) &&
+		    (!page || (page++ != last && PageAnonExclusive(page)))) {
+			new = pte_next_pfn(new);
+			set_pte_at(vma->vm_mm, addr, pte, new);
+			expected = pte_next_pfn(expected);
+			continue;
+		}
+
+		if (!pte_present(old))
+			break;
+		settled = pte_hw_settled(old);
+		if (!settled)
+			old = ptep_modify_prot_start(vma, addr, pte);
+
+		page = NULL;
+		new = pte_modify(old, newprot);
+		if (try_writable && !pte_write(new) &&
+		    pte_needs_no_write_fault(vma, new) &&
+		    !userfaultfd_pte_wp(vma, new))
+			page = exclusive_page(vma, addr, new, &last);
+		if (page)
+			new = pte_mkwrite(new);
+
+		if (settled)
+			set_pte_at(vma->vm_mm, addr, pte, new);
+		else
+			ptep_modify_prot_commit(vma, addr, pte, old, new);
+		/* One that needs it, and all are flushed */
+		flush = flush || pte_needs_flush(old, new);
+		/* The next page may be exclusive where this one is not */
+		settled = settled && (!try_writable || page);
+		expected = pte_next_pfn(old);
+	} while (pte++, addr += PAGE_SIZE, addr != end);
+
+	if (flush)
+		tlb_flush_pte_range(tlb, start, addr - start);
+
+	return (addr - start) >> PAGE_SHIFT;
+}
+
+/**
+ * remap_folio_by_ptes - Map by PTEs what one PMD maps.
+ * @folio: The folio: anonymous and of PMD size.
+ * @mm: The address space.
+ * @addr: Address of the folio.
+ * @pmd: A PMD that nobody else sees yet, with an empty page table.
+ * @entry: The PTE for the first page.
+ * @exclusive: Whether the folio is marked exclusive.
+ *
+ * From the message on batching the remapping of a PMD-mapped folio.
+ *
+ * Context: The PMD's lock is held, and the PMD in the page table is invalid. The
+ *	caller took the references, and accounts for the PMD's mapping.
+ */
+void remap_folio_by_ptes(struct folio *folio, struct mm_struct *mm,
+			 unsigned long addr, pmd_t *pmd, pte_t entry,
+			 bool exclusive)
+{
+	/*
+	 * Of an exclusive folio there is no mapping, nor an entry that stands
+	 * for one, but the PMD: nobody else counts at its pages. But each of
+	 * them may have one that stands for all PMDs, left from a PMD of another
+	 * process that was split.
+	 */
+	const bool sole = exclusive && folio_large_mapcount(folio) == 1 &&
+			  !folio_test_double_map(folio);
+	pte_t *pte = pte_offset_map(pmd, addr);
+	int i;
+
+	for (i = 0; i < HPAGE_PMD_NR; i++) {
+		struct page *page = folio_page(folio, i);
+
+		if (exclusive)
+			SetPageAnonExclusive(page);
+		if (sole)
+			atomic_set(&page->_mapcount, 0);
+		else
+			atomic_inc(&page->_mapcount);
+	}
+	set_ptes(mm, addr, pte, entry, HPAGE_PMD_NR);
+	pte_unmap(pte);
+}

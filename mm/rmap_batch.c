@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The reverse mapping of a range of a large folio's pages, done at once.
+ */
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/rmap.h>
+#include <linux/rmap_batch.h>
+
+#include "internal.h"
+
+/**
+ * folio_try_dup_anon_rmap_ptes - Map a range of an anonymous folio once more.
+ * @folio: The folio: large and anonymous.
+ * @page: The first page of the range.
+ * @nr_pages: Number of pages.
+ * @src_vma: The VMA that the range is mapped in and copied from.
+ *
+ * What page_try_dup_anon_rmap() does for one page. If it succeeds, all of the
+ * range has to be mapped read-only on both sides.
+ *
+ * A pin is on the folio, not on a page, and write_protect_seq keeps gup-fast
+ * from pinning while a fork is under way: so it is enough to ask once, before
+ * any page loses its exclusive mark.
+ *
+ * From the message on batching fork.
+ *
+ * Context: The page table lock and the mm's write_protect_seq are held. The
+ *	caller took @nr_pages references.
+ * Return: 0, or -EBUSY if a page of the range is exclusive and may be pinned;
+ *	then nothing was changed.
+ */
+int folio_try_dup_anon_rmap_ptes(struct folio *folio, struct page *page,
+				 int nr_pages, struct vm_area_struct *src_vma)
+{
+	const bool pinned = page_needs_cow_for_dma(src_vma, page);
+	int i;
+
+	VM_WARN_ON_FOLIO(!folio_test_anon(folio) || !folio_test_large(folio), folio);
+
+	if (unlikely(pinned))
+		for (i = 0; i < nr_pages; i++)
+			if (PageAnonExclusive(page + i))
+				return -EBUSY;
+
+	/*
+	 * The references, which the caller took, are seen before the mappings.
+	 * Pairs with smp_rmb() in khugepaged's is_refcount_suitable().
+	 */
+	smp_mb__before_atomic();
+	folio_add_large_mapcount(folio, nr_pages);
+	for (i = 0; i < nr_pages; i++) {
+		/* Atomic: other flags of a page in use may change meanwhile */
+		if (PageAnonExclusive(page + i))
+			ClearPageAnonExclusive(page + i);
+		atomic_inc(&page[i]._mapcount);
+	}
+
+	return 0;
+}
+
+/**
+ * folio_remove_anon_rmap_ptes - folio_remove_rmap_ptes(), with a choice.
+ * @folio: The folio: large and anonymous.
+ * @page: The first page of the range.
+ * @nr_pages: Number of pages.
+ * @vma: The VMA that they were mapped in.
+ * @queue: Whether the folio goes to the deferred-split queue if this leaves it
+ *	partly mapped. Who maps it again, or frees it, says no.
+ *
+ * Context: As folio_remove_rmap_ptes().
+ */
+void folio_remove_anon_rmap_ptes(struct folio *folio, struct page *page,
+				 int nr_pages, struct vm_area_struct *vma,
+				 bool queue)
+{
+	int i, unmapped = 0;
+
+	VM_WARN_ON_FOLIO(!folio_test_anon(folio) || !folio_test_large(folio), folio);
+
+	folio_memcg_lock(folio);
+
+	/*
+	 * The total first: if a page was seen as unmapped by its last owner,
+	 * all others who removed it have subtracted theirs. The pages' counts
+	 * are fully ordered, and so the total is seen to fall before the
+	 * references, which the caller drops later; pairs with smp_rmb() in
+	 * khugepaged's is_refcount_suitable().
+	 */
+	folio_add_large_mapcount(folio, -nr_pages);
+	for (i = 0; i < nr_pages; i++)
+		unmapped += atomic_add_negative(-1, &page[i]._mapcount);
+
+	if (unmapped) {
+		/* The page table lock disables preemption */
+		__lruvec_stat_mod_folio(folio, NR_ANON_MAPPED, -unmapped);
+		/*
+		 * A folio of which nothing is mapped any more is about to be
+		 * freed: nothing would be won by a visit to the queue.
+		 */
+		VM_WARN_ON_FOLIO(folio_large_mapcount(folio) < 0, folio);
+		if (queue && folio_large_mapcount(folio))
+			deferred_split_huge_page(&folio->page);
+	}
+
+	folio_memcg_unlock(folio);
+
+	/* Only the folio's first page can stand for it; see there */
+	munlock_vma_page(page, vma, false);
+}
