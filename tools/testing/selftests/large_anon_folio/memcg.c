@@ -3,12 +3,40 @@
  * A memory limit is met with smaller folios, not with the OOM killer.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../kselftest.h"
 #include "laf_util.h"
+
+/*
+ * memory.current, opened and read before the process joined the cgroup: else
+ * the kernel's buffer for the file would be charged to the cgroup.
+ */
+static int usage_fd;
+
+static long read_usage(void)
+{
+	char buf[32] = "";
+
+	laf_require(pread(usage_fd, buf, sizeof(buf) - 1, 0) > 0, "memory.current: %s",
+		    strerror(errno));
+	return strtol(buf, NULL, 10);
+}
+
+static void open_usage(const char *cg)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/memory.current", cg);
+	usage_fd = open(path, O_RDONLY | O_CLOEXEC);
+	laf_require(usage_fd >= 0, "%s: %s", path, strerror(errno));
+	read_usage();
+}
 
 /*
  * Charges that the CPU took in advance, up to 64 pages, make the usage look
@@ -27,10 +55,9 @@ static long exact_usage(const char *cg)
 	laf_fill(buffer, len, 1);
 	laf_require(!madvise(buffer, len, MADV_FREE), "MADV_FREE: %s", strerror(errno));
 	for (i = 0; i < 2; i++)
-		laf_cg_set_long(cg, "memory.max",
-				laf_cg_get(cg, "memory.current") - laf_page);
+		laf_cg_set_long(cg, "memory.max", read_usage() - laf_page);
 	munmap(buffer, len);
-	return laf_cg_get(cg, "memory.current");
+	return read_usage();
 }
 
 static void expect_no_oom(const char *cg)
@@ -67,6 +94,7 @@ static void test_step_down(int order)
 		CPU_ZERO(&cpu);
 		CPU_SET(0, &cpu);
 		sched_setaffinity(0, sizeof(cpu), &cpu);
+		open_usage(cg);
 		laf_cg_join(cg);
 		p = laf_map(6 * size, order < laf_pmd_order ? laf_size(laf_pmd_order) : size);
 		/* Page tables, but for huge pages: they are charged, too */
@@ -80,7 +108,7 @@ static void test_step_down(int order)
 		for (i = 1; i < 6; i++) {
 			laf_cg_set_long(cg, "memory.max", usage + room * laf_page);
 			laf_touch(p + i * size + laf_page);
-			usage = laf_cg_get(cg, "memory.current");
+			usage = read_usage();
 		}
 		_exit(0);
 	}
