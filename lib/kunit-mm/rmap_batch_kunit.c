@@ -667,9 +667,8 @@ static void copy_ranges(struct kunit *test)
 }
 
 /*
- * Of a pinned folio, the child gets the pages that are shared already: all at
- * once if no other is among them, else those in front one by one. For one that
- * is exclusive it gets nothing, and nothing changes.
+ * Of a pinned folio, the child gets the pages that are shared already, one by
+ * one. For one that is exclusive it gets nothing, and nothing changes.
  */
 static void copy_pinned(struct kunit *test)
 {
@@ -687,10 +686,8 @@ static void copy_pinned(struct kunit *test)
 	for (mask = 0; mask < 16 && !mock_failed(test); mask++)
 		for (start = 0; start < 4; start++) {
 			const unsigned int code = mask << 3 | start;
-			int nr, want = 4 - (int)start;
+			int nr, want = mask & BIT(start) ? 0 : 1;
 
-			if (mask >> start)
-				want = mask & BIT(start) ? 0 : 1;
 			for (i = 0; i < 4; i++)
 				reset_page(parent, i, folio_page(folio, i), mask & BIT(i),
 					   mask & BIT(i) ? MOCK_WRITE | MOCK_DIRTY : MOCK_DIRTY);
