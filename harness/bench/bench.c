@@ -8,8 +8,7 @@
  *	bench native		all operations in nanoseconds, on a real machine
  *
  * Prints "figure OP KB PAGES" for each pair of markers, in their order, or
- * "time OP KB PAGES NANOSECONDS". Several rounds: the least of them counts,
- * for what an interrupt adds is not the operation's.
+ * "time OP KB PAGES NANOSECONDS", several rounds of each.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -90,14 +89,17 @@ static inline __attribute__((always_inline)) void end(const char *op, int kb, un
 static int read_file(const char *file, char *buf, size_t size)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+	size_t used = 0;
+	ssize_t n;
 
-	if (fd >= 0)
-		close(fd);
-	if (n < 0)
+	if (fd < 0)
 		return -1;
-	buf[n] = 0;
-	return 0;
+	/* /proc gives a page at a time */
+	while ((n = read(fd, buf + used, size - 1 - used)) > 0)
+		used += n;
+	close(fd);
+	buf[used] = 0;
+	return n;
 }
 
 static void write_file(const char *file, const char *value)
@@ -230,7 +232,8 @@ static unsigned long allocated(int kb)
 	snprintf(file, sizeof(file), THP "/hugepages-%dkB/stats/anon_fault_alloc", kb);
 	if (!access(file, R_OK))
 		return counter(file, NULL);
-	return counter("/proc/vmstat", "thp_fault_alloc");
+	/* a stock kernel: huge pages that are mapped whole, as new ones are */
+	return counter("/proc/meminfo", "AnonHugePages:") / kb;
 }
 
 /* ---------------------------------------------------------------- memory */

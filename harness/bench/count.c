@@ -49,7 +49,7 @@ static struct vcpu {
 	struct count now[2];
 	struct count start[2];
 	uint64_t irqs;
-	bool in_irq;
+	unsigned int depth;	/* of interrupts: softirqs let others in */
 } __attribute__((aligned(128))) vcpus[MAX_VCPUS];
 
 /*
@@ -191,20 +191,20 @@ static void on_block(unsigned int cpu, void *data)
 	struct count *c = &v->now[b->mode];
 
 	if (b->enters_irq) {
-		v->in_irq = true;
+		v->depth++;
 		v->irqs++;
 	} else if (b->mode == USER) {
 		/* whatever the interrupt ended in, it is over */
-		v->in_irq = false;
+		v->depth = 0;
 	}
-	if (!v->in_irq) {
+	if (!v->depth) {
 		c->insns += b->count.insns;
 		c->locked += b->count.locked;
 		if (profile && pairs + 1 == profile && started_on == (int)cpu && b->mode == KERNEL)
 			b->times++;
 	}
-	if (b->returns)
-		v->in_irq = false;
+	if (b->returns && v->depth)
+		v->depth--;
 }
 
 static void on_translate(plugin_id id, struct plugin_tb *tb)

@@ -868,15 +868,15 @@ report()
 bench_run()
 {
 	printf '@boot 6.1 x86_64\n@start known\n figure getppid_100 0 1\n@end known exit 0\n' >"$T/result"
-	printf '@start count\n figure fault 64 10\n figure fault 64 10\n@end count exit 0\n@done\n' >>"$T/result"
-	printf '1 18300 0 9 0 18300 0\n2 7500 20 9 0 9999 99\n3 7400 21 9 0 9999 99\nend 3 17\n' >"$T/counts"
+	printf '@start count\n figure fault 64 10\n figure fault 64 10\n figure fault 64 10\n@end count exit 0\n@done\n' >>"$T/result"
+	printf '1 18300 0 9 0 18300 0\n2 7500 20 9 0 9999 99\n3 7400 21 9 0 9999 99\n4 9000 20 9 0 9999 99\nend 4 17\n' >"$T/counts"
 }
 
 test_bench_join()
 {
 	ready
 	bench_run
-	same "figures" "$(report join "$T/result" "$T/counts" count)" "fault 64 740.000 2.0000"
+	same "figures" "$(report join "$T/result" "$T/counts" count)" "fault 64 745.000 2.0000"
 	same "other" "$(report join "$T/result" "$T/counts" known)" "getppid_100 0 18300.000 0.0000"
 	# QEMU was killed; a line was lost; the program died; it never came to it
 	sed -i '$d' "$T/counts"
@@ -892,9 +892,9 @@ test_bench_join()
 	refuses "did not get to its end" report join "$T/result" "$T/counts" count
 	bench_run
 	sed -i '0,/ figure fault/{/ figure fault/d}' "$T/result"
-	refuses "2 measurements, but the plugin counted 3" report join "$T/result" "$T/counts" count
+	refuses "3 measurements, but the plugin counted 4" report join "$T/result" "$T/counts" count
 	bench_run
-	sed -i 's/^end 3 17/end 3 0/' "$T/counts"
+	sed -i 's/^end 4 17/end 4 0/' "$T/counts"
 	refuses "no interrupt was seen" report join "$T/result" "$T/counts" count
 }
 t "bench: half a result is none" test_bench_join
