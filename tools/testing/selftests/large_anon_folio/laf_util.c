@@ -682,9 +682,12 @@ size_t laf_pageout(char *addr, size_t len)
 
 	/* A page can be in use for a moment: try again */
 	for (i = 0; i < 20; i++) {
-		/* New pages may wait in another CPU's batch: have them put on lists */
+		/*
+		 * New pages may wait in another CPU's batch. Compaction begins
+		 * with having them put on lists.
+		 */
 		if (i)
-			laf_write("/proc/sys/vm/drop_caches", "1");
+			laf_write("/proc/sys/vm/compact_memory", "1");
 		if (madvise(addr, len, MADV_PAGEOUT))
 			die("MADV_PAGEOUT: %s", strerror(errno));
 		out = laf_count(addr, len, PM_SWAP);
