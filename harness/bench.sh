@@ -124,10 +124,10 @@ planted()
 	PLANT=()
 	count x86_64 planted planted count-64 || die "no figures of the planted kernel"
 	before=$(figure x86_64-laf-count fault 64 3) after=$(figure x86_64-planted-count-64 fault 64 3)
-	loops=$(awk -v a="$after" -v b="$before" 'BEGIN { print (a - b) * 16 > 1000 && (a - b) * 16 < 1040 }')
+	loops=$(awk -v a="$after" -v b="$before" 'BEGIN { d = (a - b) * 16; print (d > 1000 && d < 1040) }')
 	result "$loops" "a loop of 1000 instructions planted for each 64 kB folio shows: $before, $after a page"
 	before=$(figure x86_64-laf-count fault 64 4) after=$(figure x86_64-planted-count-64 fault 64 4)
-	atomics=$(awk -v a="$after" -v b="$before" 'BEGIN { print (a - b) * 16 > 1.9 && (a - b) * 16 < 2.1 }')
+	atomics=$(awk -v a="$after" -v b="$before" 'BEGIN { d = (a - b) * 16; print (d > 1.9 && d < 2.1) }')
 	result "$atomics" "two atomics planted for each 64 kB folio show: $before, $after a page"
 	report check x86_64 <(grep '^x86_64 fault 64 ' "$BUDGETS") \
 		<(grep '^fault 64 ' "$OUT/x86_64-planted-count-64.figures") >"$OUT/planted" || :
