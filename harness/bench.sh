@@ -55,7 +55,7 @@ count()
 	guest_do swap /dev/ram0
 	for prog; do
 		rm -f "$OUT/$arch-$kind-$prog.figures"
-		guest_do run "$prog" "${LAF_TIMEOUT:-600}" /bench "${prog//-/ }"
+		guest_do run "$prog" "${BENCH_SECONDS:-600}" /bench "${prog//-/ }"
 	done
 	case $arch in
 	x86_64)	# string instructions of a whole page count one for each word
@@ -141,10 +141,10 @@ half_way()
 	local rc=0
 
 	guest_kernel x86_64 plain
-	GUEST_RAM=160M count x86_64 half half count >"$OUT/half" 2>&1 || rc=1
+	BENCH_SECONDS=2 count x86_64 half half count >"$OUT/half" 2>&1 || rc=1
 	result "$([ $rc -eq 1 ] && [ ! -e "$OUT/x86_64-half-count.figures" ] &&
 		grep -q 'did not get to its end' "$OUT/half" && echo 1)" \
-		"a guest with too little memory gives no figures: $(grep -m1 'bench: ' "$OUT/half" || tail -n1 "$OUT/half")"
+		"a benchmark that is stopped half-way gives no figures: $(tail -n1 "$OUT/half")"
 }
 
 check()
