@@ -137,7 +137,8 @@ def known(path):
     bad = test(locked == 2000, f"method: 2000 locked instructions in user space count as {locked:.0f}")
     want = 5000 if insns < 6000 else 7000
     bad += test(want <= insns < want + 50, f"method: {want} instructions in user space count as {insns:.0f}")
-    bad += test(once > 3000 and twice == 2 * once and not figures["getppid_200", 0][1],
+    # what an interrupt leaves behind for the next call is a few instructions
+    bad += test(once > 3000 and abs(twice - 2 * once) < 0.001 * twice and not figures["getppid_200", 0][1],
                 f"method: 100 calls of getppid count as {once:.0f}, 200 as {twice:.0f}, none locked")
     return bad
 
