@@ -52,7 +52,7 @@ one()
 	show "${cmd[@]}"
 	(cd "$TREE" && logged "$log" "kunit $arch" python3 "${cmd[@]}") || rc=$?
 
-	line=$(grep -a 'Testing complete' "$log" | tail -n1 | sed 's/\x1b\[[0-9;]*m//g')
+	line=$(grep -a 'Testing complete' "$log" | tail -n1 | sed 's/\x1b\[[0-9;]*m//g' || :)
 	p=$(count passed "$line")
 	s=$(count skipped "$line")
 	f=$(($(count failed "$line") + $(count crashed "$line") + $(count errors "$line")))

@@ -428,13 +428,15 @@ struct folio *alloc_anon_folio(struct vm_fault *vmf, unsigned long orders)
 /* -------------------------------------------------------- deferred split */
 
 /**
- * deferred_split_if_partly_mapped - Queue a folio that came back in part.
- * @folio: A folio whose migration entries were just turned into mappings again.
+ * deferred_split_if_partly_mapped - Queue a folio that is left in part.
+ * @folio: A folio whose migration entries were just turned into mappings again,
+ *	or that reclaim just unmapped.
  *
  * Migration, and a split that failed, unmap all of a folio and map it again,
  * it or its copy. What was unmapped before, or was zapped as a migration entry
- * meanwhile, does not come back: the folio waits for the shrinker then. The
- * rmap functions can't tell; they would queue every folio.
+ * meanwhile, does not come back: the folio waits for the shrinker then. So does
+ * one of which reclaim could unmap but a part. The rmap functions can't tell;
+ * they would queue every folio.
  *
  * Context: The folio is locked. Takes the split queue's lock.
  */
@@ -444,7 +446,8 @@ void deferred_split_if_partly_mapped(struct folio *folio)
 	long nr_mapped = 0;
 
 	if (!folio_test_large(folio) || !folio_test_anon(folio) ||
-	    folio_test_hugetlb(folio) || folio_entire_mapcount(folio))
+	    folio_test_hugetlb(folio) || !folio_mapped(folio) ||
+	    folio_entire_mapcount(folio))
 		return;
 
 	for (i = 0; i < nr_pages; i++)

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What fork and zap do with a run of PTEs that maps a large anonymous folio.
+ * What is done with a run of PTEs that maps a large anonymous folio by fork, zap,
+ * madvise() and mprotect().
  *
  * Each of these is called by the loop over a page table where it met a large
  * folio. It handles as much as is alike, and says how much that was; what it
  * can't, the loop handles page by page.
  */
 #include <linux/large_anon_folio.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/mm_inline.h>
 #include <linux/pte_batch.h>
 #include <linux/rmap.h>
 #include <linux/rmap_batch.h>
+#include <linux/swap.h>
 #include <linux/userfaultfd_k.h>
 
 #include <asm/tlb.h>
@@ -22,6 +25,16 @@
 static int ptes_left(unsigned long addr, unsigned long end)
 {
 	return (end - addr) >> PAGE_SHIFT;
+}
+
+static void tlb_remove_tlb_entries(struct mmu_gather *tlb, pte_t *pte, int nr,
+				   unsigned long addr)
+{
+	int i;
+
+	tlb_flush_pte_range(tlb, addr, nr * PAGE_SIZE);
+	for (i = 0; i < nr; i++)
+		__tlb_remove_tlb_entry(tlb, pte + i, addr + i * PAGE_SIZE);
 }
 
 /**
@@ -106,16 +119,14 @@ int zap_folio_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 		   unsigned long end, bool *full)
 {
 	struct folio *folio = page_folio(page);
-	int i, nr;
+	int nr;
 
 	nr = folio_pte_batch(folio, pte, ptep_get(pte), ptes_left(addr, end),
 			     FPB_IGNORE_DIRTY | FPB_IGNORE_SOFT_DIRTY,
 			     NULL, NULL, NULL);
 
 	clear_full_ptes(tlb->mm, addr, pte, nr, tlb->fullmm);
-	tlb_flush_pte_range(tlb, addr, nr * PAGE_SIZE);
-	for (i = 0; i < nr; i++)
-		__tlb_remove_tlb_entry(tlb, pte + i, addr + i * PAGE_SIZE);
+	tlb_remove_tlb_entries(tlb, pte, nr, addr);
 
 	folio_remove_rmap_ptes(folio, page, nr, vma);
 	if (unlikely(page_mapcount(page) < 0))
@@ -123,6 +134,140 @@ int zap_folio_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 	if (nr > 1)
 		folio_ref_sub(folio, nr - 1);
 	*full = __tlb_remove_page(tlb, page);
+
+	return nr;
+}
+
+/*
+ * The number of a folio's pages, if this run of PTEs maps all of them and
+ * nothing else maps any; else 0.
+ *
+ * That stays so while the page table lock is held: nobody can split or reclaim
+ * the folio without taking these PTEs away first, and only a fork of this
+ * address space could map it once more, for which it takes the lock.
+ */
+static int whole_folio_ptes(struct folio *folio, struct page *page, pte_t *pte,
+			    unsigned long addr, unsigned long end)
+{
+	int nr = folio_nr_pages(folio);
+
+	if (page != &folio->page || ptes_left(addr, end) < nr ||
+	    folio_large_mapcount(folio) != nr)
+		return 0;
+	if (folio_pte_batch(folio, pte, ptep_get(pte), nr,
+			    FPB_IGNORE_DIRTY | FPB_IGNORE_SOFT_DIRTY,
+			    NULL, NULL, NULL) != nr)
+		return 0;
+
+	return nr;
+}
+
+/*
+ * What mark_page_lazyfree() does, but at once: a large folio never waits for
+ * others, and the page table that maps it keeps it here without a reference.
+ * One that is off the LRU lists, or about to be swapped, is in other hands.
+ */
+static void mark_folio_lazyfree(struct folio *folio)
+{
+	const long nr_pages = folio_nr_pages(folio);
+	struct lruvec *lruvec;
+	unsigned long flags;
+
+	if (!folio_test_clear_lru(folio))
+		return;
+	lruvec = folio_lruvec_lock_irqsave(folio, &flags);
+	if (folio_test_swapbacked(folio) && !folio_test_swapcache(folio) &&
+	    !folio_test_unevictable(folio)) {
+		lruvec_del_folio(lruvec, folio);
+		if (folio_test_active(folio))
+			folio_clear_active(folio);
+		if (folio_test_referenced(folio))
+			folio_clear_referenced(folio);
+		folio_clear_swapbacked(folio);
+		lruvec_add_folio(lruvec, folio);
+		__count_vm_events(PGLAZYFREE, nr_pages);
+		__count_memcg_events(lruvec_memcg(lruvec), PGLAZYFREE, nr_pages);
+	}
+	folio_set_lru(folio);
+	unlock_page_lruvec_irqrestore(lruvec, flags);
+}
+
+/**
+ * lazyfree_folio_ptes - MADV_FREE: give up a large anonymous folio's data.
+ * @tlb: What is flushed later.
+ * @vma: The VMA: anonymous.
+ * @pte: The PTE for @addr.
+ * @page: The page of a large anonymous folio that it maps.
+ * @addr: Address of that page.
+ * @end: Where the range, the VMA or the page table ends.
+ *
+ * The folio stays in one piece if it begins here, all of it is in the range,
+ * and nothing else maps it. Reclaim finds out by the dirty bits whether any of
+ * it was written again; then it keeps all of it.
+ *
+ * From the message on MADV_FREE.
+ *
+ * Context: The page table lock is held. Tries to lock the folio.
+ * Return: Number of PTEs that are done with: all of the folio. 0 if only a part
+ *	of it, or of its mappings, is meant: its pages have to be looked at one
+ *	by one.
+ */
+int lazyfree_folio_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
+			pte_t *pte, struct page *page, unsigned long addr,
+			unsigned long end)
+{
+	struct folio *folio = page_folio(page);
+	int nr = whole_folio_ptes(folio, page, pte, addr, end);
+
+	if (!nr)
+		return 0;
+
+	/*
+	 * As for a small folio: what is in swap, too, has to be taken from
+	 * there, and the folio's lock keeps reclaim from putting it there.
+	 */
+	if (folio_test_swapcache(folio) || folio_test_dirty(folio)) {
+		if (!folio_trylock(folio))
+			return nr;
+		if (folio_test_swapcache(folio) && !folio_free_swap(folio)) {
+			folio_unlock(folio);
+			return nr;
+		}
+		folio_clear_dirty(folio);
+		folio_unlock(folio);
+	}
+
+	if (clear_young_dirty_ptes(vma->vm_mm, addr, pte, nr, true))
+		tlb_remove_tlb_entries(tlb, pte, nr, addr);
+	mark_folio_lazyfree(folio);
+
+	return nr;
+}
+
+/**
+ * cold_folio_ptes - MADV_COLD and MADV_PAGEOUT: forget accesses to a folio.
+ * @tlb: What is flushed later.
+ * @vma: The VMA.
+ * @pte: The PTE for @addr.
+ * @page: The page of a large anonymous folio that it maps.
+ * @addr: Address of that page.
+ * @end: Where the range, the VMA or the page table ends.
+ *
+ * From the message on MADV_FREE, which leaves these as the next to do.
+ *
+ * Context: The page table lock is held.
+ * Return: Number of PTEs that were made old: all of the folio. 0 if only a part
+ *	of it, or of its mappings, is meant: its pages have to be looked at one
+ *	by one.
+ */
+int cold_folio_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
+		    pte_t *pte, struct page *page, unsigned long addr,
+		    unsigned long end)
+{
+	int nr = whole_folio_ptes(page_folio(page), page, pte, addr, end);
+
+	if (nr && clear_young_dirty_ptes(vma->vm_mm, addr, pte, nr, false))
+		tlb_remove_tlb_entries(tlb, pte, nr, addr);
 
 	return nr;
 }

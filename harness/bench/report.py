@@ -370,9 +370,18 @@ def draw(path, arch, out):
                 body.append(f"set title '{TITLES[op]}' offset 0,-0.6 font ',11'")
                 body.append(f"set yrange [0:{max(top * 1.12, 0.01)}]")
                 parts, blocks = [], []
+                sizes = sorted({kb for _, _, points in curves for kb, _ in points})
                 for _, colour, points in curves:
-                    parts.append(f"'-' with linespoints lc rgb '{colour}' lw 1.6 pt 7 ps 0.5")
-                    blocks += [f"{x} {y}" for x, y in points] + ["e"]
+                    parts.append(f"'-' with linespoints lc rgb '{colour}' lw 1.6 pt 7 ps {0.9 if len(points) < 3 else 0.5}")
+                    # a kernel without the sizes between two has no line there: two empty
+                    # lines end one
+                    last = None
+                    for kb, y in points:
+                        if last is not None and sizes.index(kb) > sizes.index(last) + 1:
+                            blocks += ["", ""]
+                        blocks.append(f"{kb} {y}")
+                        last = kb
+                    blocks.append("e")
                 body.append("plot " + ", ".join(parts) if parts else "plot NaN")
                 body += blocks
                 # the common labels belong to the page: draw them once

@@ -308,7 +308,7 @@ static inline void large_anon_folio_exit(void)
 #endif /* CONFIG_LARGE_ANON_FOLIO */
 
 /**
- * folio_has_pte_runs - Whether fork and zap shall look for a run of PTEs.
+ * folio_has_pte_runs - Whether to look for a run of PTEs.
  * @folio: A folio that a PTE maps.
  *
  * Context: The page table lock is held.
@@ -317,6 +317,18 @@ static inline void large_anon_folio_exit(void)
 static inline bool folio_has_pte_runs(struct folio *folio)
 {
 	return IS_ENABLED(CONFIG_LARGE_ANON_FOLIO) && folio_test_large(folio);
+}
+
+/**
+ * folio_has_anon_pte_runs - Whether to look for a run of anonymous memory.
+ * @folio: A folio that a PTE maps, not hugetlb's.
+ *
+ * Context: The page table lock is held.
+ * Return: True if the folio is large and anonymous, and this kernel batches.
+ */
+static inline bool folio_has_anon_pte_runs(struct folio *folio)
+{
+	return folio_has_pte_runs(folio) && folio_test_anon(folio);
 }
 
 /**
@@ -348,6 +360,12 @@ int copy_folio_ptes(struct vm_area_struct *dst_vma,
 int zap_folio_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 		   pte_t *pte, struct page *page, unsigned long addr,
 		   unsigned long end, bool *full);
+int lazyfree_folio_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
+			pte_t *pte, struct page *page, unsigned long addr,
+			unsigned long end);
+int cold_folio_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
+		    pte_t *pte, struct page *page, unsigned long addr,
+		    unsigned long end);
 
 /**
  * count_mthp_stat - Add one to a counter of a folio size.

@@ -103,6 +103,117 @@ static inline void wrprotect_ptes(struct mm_struct *mm, unsigned long addr,
 }
 #endif
 
+#ifndef ptep_clear_settled
+/**
+ * ptep_clear_settled - Clear a PTE that only the lock's holder writes to.
+ * @mm: The address space.
+ * @addr: The address that it maps.
+ * @ptep: The PTE: not present, or present and pte_hw_settled().
+ *
+ * Context: The page table lock is held.
+ * Return: What it was.
+ */
+static inline pte_t ptep_clear_settled(struct mm_struct *mm, unsigned long addr,
+				       pte_t *ptep)
+{
+	return ptep_get_and_clear(mm, addr, ptep);
+}
+#endif
+
+/**
+ * ptep_take - Clear a PTE, by the cheapest means that loses nothing of it.
+ * @mm: The address space.
+ * @addr: The address that it maps.
+ * @ptep: The PTE: any but an empty one.
+ *
+ * Context: The page table lock is held.
+ * Return: What it was.
+ */
+static inline pte_t ptep_take(struct mm_struct *mm, unsigned long addr,
+			      pte_t *ptep)
+{
+	pte_t pte = ptep_get(ptep);
+
+	if (IS_ENABLED(CONFIG_LARGE_ANON_FOLIO) &&
+	    (!pte_present(pte) || pte_hw_settled(pte)))
+		return ptep_clear_settled(mm, addr, ptep);
+	return ptep_get_and_clear(mm, addr, ptep);
+}
+
+/**
+ * get_and_clear_ptes - Clear a run of present PTEs, and tell what they were.
+ * @mm: The address space.
+ * @addr: Address of the first.
+ * @ptep: The first PTE of the run; all of the run is in one page table.
+ * @nr: Number of PTEs, at least 1.
+ *
+ * Context: The page table lock is held.
+ * Return: The first PTE; young if any of the run was, and dirty if any was.
+ */
+static inline pte_t get_and_clear_ptes(struct mm_struct *mm, unsigned long addr,
+				       pte_t *ptep, unsigned int nr)
+{
+	pte_t pte = ptep_take(mm, addr, ptep), next;
+
+	while (--nr) {
+		ptep++;
+		addr += PAGE_SIZE;
+		next = ptep_take(mm, addr, ptep);
+		if (pte_dirty(next))
+			pte = pte_mkdirty(pte);
+		if (pte_young(next))
+			pte = pte_mkyoung(pte);
+	}
+
+	return pte;
+}
+
+/**
+ * clear_young_dirty_ptes - Clear the young and dirty bits of a run of PTEs.
+ * @mm: The address space.
+ * @addr: Address of the first.
+ * @ptep: The first PTE of the run; all of the run is in one page table.
+ * @nr: Number of PTEs, at least 1, all present.
+ * @dirty: Whether to clear the dirty bit, too, and not only the young one.
+ *
+ * Nothing else of the PTEs changes, and those that have none of the bits stay
+ * as they are.
+ *
+ * From the message on MADV_FREE. Unlike mainline's it takes no flags: nobody
+ * clears the dirty bit alone.
+ *
+ * Context: The page table lock is held.
+ * Return: Whether any PTE was changed, and the TLB has to be flushed.
+ */
+static inline bool clear_young_dirty_ptes(struct mm_struct *mm,
+					  unsigned long addr, pte_t *ptep,
+					  unsigned int nr, bool dirty)
+{
+	pte_t *end = ptep + nr;
+	bool changed = false;
+
+	for (; ptep < end; ptep++, addr += PAGE_SIZE) {
+		pte_t pte = ptep_get(ptep);
+		const bool settled = pte_hw_settled(pte);
+
+		if (!settled && !pte_young(pte) && !(dirty && pte_dirty(pte)))
+			continue;
+		changed = true;
+		/* Where no PTE is settled, replacing one may not reach the TLB */
+		if (!settled)
+			pte = ptep_get_and_clear(mm, addr, ptep);
+		pte = pte_mkold(pte);
+		if (dirty)
+			pte = pte_mkclean(pte);
+		if (settled)
+			set_pte(ptep, pte);
+		else
+			set_pte_at(mm, addr, ptep, pte);
+	}
+
+	return changed;
+}
+
 #ifndef clear_full_ptes
 /**
  * clear_full_ptes - Clear a run of present PTEs.

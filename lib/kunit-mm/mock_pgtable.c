@@ -273,6 +273,59 @@ pte_t mock_run_pte(struct page *page, unsigned long flags)
 					 pte_clear_soft_dirty(pte);
 }
 
+/**
+ * mock_pte_flags - What mock_run_pte() would make this PTE from.
+ * @pte: A present PTE.
+ *
+ * Return: MOCK_* flags, without MOCK_PROTNONE.
+ */
+unsigned long mock_pte_flags(pte_t pte)
+{
+	return (pte_write(pte) ? MOCK_WRITE : 0) |
+	       (pte_dirty(pte) ? MOCK_DIRTY : 0) |
+	       (pte_young(pte) ? MOCK_YOUNG : 0) |
+	       (pte_soft_dirty(pte) ? MOCK_SOFT_DIRTY : 0);
+}
+
+/**
+ * mock_mix - Flags of one of several PTEs, from the octal digits of a number.
+ * @mix: The number. Counting it up gives all mixes.
+ * @i: Which of the PTEs.
+ *
+ * Return: MOCK_* flags.
+ */
+unsigned long mock_mix(unsigned int mix, unsigned int i)
+{
+	const unsigned int digit = mix >> 3 * i & 7;
+
+	return (digit & 1 ? MOCK_WRITE : 0) | (digit & 2 ? MOCK_YOUNG : 0) |
+	       (digit & 4 ? MOCK_DIRTY : 0) |
+	       (hweight8(digit) & 1 ? MOCK_SOFT_DIRTY : 0);
+}
+
+/**
+ * mock_expect_pte - Expect a PTE to map a page in one way.
+ * @test: The test.
+ * @pte: The PTE.
+ * @page: The page.
+ * @flags: MOCK_* flags, without MOCK_PROTNONE.
+ * @what: Whose PTE it is, for the log.
+ * @code: Which case of the test it is, for the log.
+ * @i: Which PTE it is, for the log.
+ */
+void mock_expect_pte(struct kunit *test, pte_t pte, struct page *page,
+		     unsigned long flags, const char *what, unsigned int code,
+		     unsigned int i)
+{
+	if (!IS_ENABLED(CONFIG_MEM_SOFT_DIRTY))
+		flags &= ~MOCK_SOFT_DIRTY;
+	KUNIT_EXPECT_TRUE_MSG(test, pte_present(pte) && pte_page(pte) == page,
+			      "case %#o: the %s's entry %u is %#llx", code, what, i,
+			      (u64)pte_val(pte));
+	KUNIT_EXPECT_EQ_MSG(test, mock_pte_flags(pte), flags,
+			    "case %#o: flags of the %s's entry %u", code, what, i);
+}
+
 static struct folio *mock_new_folio(struct mock_pgtable *mock,
 				    const struct mock_run *run)
 {

@@ -100,6 +100,11 @@ int mock_fault(struct mock_pgtable *mock, unsigned int at, bool write);
 struct vm_fault mock_vmf(struct mock_pgtable *mock, unsigned int at);
 
 pte_t mock_run_pte(struct page *page, unsigned long flags);
+unsigned long mock_pte_flags(pte_t pte);
+unsigned long mock_mix(unsigned int mix, unsigned int i);
+void mock_expect_pte(struct kunit *test, pte_t pte, struct page *page,
+		     unsigned long flags, const char *what, unsigned int code,
+		     unsigned int i);
 pmd_t *mock_pmd(struct mock_pgtable *mock, unsigned int at);
 pte_t mock_pte(struct mock_pgtable *mock, unsigned int at);
 void mock_set_pte(struct mock_pgtable *mock, unsigned int at, pte_t pte);

@@ -443,16 +443,6 @@ static void batch_bits(struct kunit *test)
 	}
 }
 
-/* Flags of four entries, from the digits of a number: writable, young, dirty */
-static unsigned long mix_flags(unsigned int mix, unsigned int i)
-{
-	const unsigned int digit = mix >> 3 * i & 7;
-
-	return (digit & 1 ? MOCK_WRITE : 0) | (digit & 2 ? MOCK_YOUNG : 0) |
-	       (digit & 4 ? MOCK_DIRTY : 0) |
-	       (hweight8(digit) & 1 ? MOCK_SOFT_DIRTY : 0);
-}
-
 #define NR_MIXES	BIT(12)
 
 /*
@@ -472,7 +462,7 @@ static void batch_any(struct kunit *test)
 		/* Pages 1 to 4 of the folio; their neighbours have all bits */
 		for (i = 0; i < 4; i++)
 			mock_set_pte(b->mock, 2 + i,
-				     batch_pte(b->block + 1 + i, mix_flags(mix, i)));
+				     batch_pte(b->block + 1 + i, mock_mix(mix, i)));
 
 		for (max_nr = 1; max_nr <= 4; max_nr++)
 			for (ignore = 0; ignore < 2; ignore++) {
@@ -481,9 +471,9 @@ static void batch_any(struct kunit *test)
 				int want = 0, nr;
 
 				while (want < max_nr &&
-				       (ignore || !want || !((mix_flags(mix, want) ^
-							      mix_flags(mix, 0)) & MOCK_DIRTY)))
-					any |= mix_flags(mix, want++);
+				       (ignore || !want || !((mock_mix(mix, want) ^
+							      mock_mix(mix, 0)) & MOCK_DIRTY)))
+					any |= mock_mix(mix, want++);
 
 				nr = batch_run(b, 2, max_nr, FPB_IGNORE_SOFT_DIRTY |
 					       (ignore ? FPB_IGNORE_DIRTY : 0),
@@ -514,64 +504,92 @@ static void batch_any(struct kunit *test)
 	}
 }
 
-/* ----------------------------------- wrprotect_ptes() and clear_full_ptes() */
+/* --------------------------------------------------- changing a run of PTEs */
 
-static unsigned long flags_seen(pte_t pte)
+enum change {
+	WRPROTECT,
+	CLEAR,
+	CLEAR_FULL,
+	GET_AND_CLEAR,
+	CLEAR_YOUNG,
+	CLEAR_YOUNG_DIRTY,
+	NR_CHANGES,
+};
+
+/* What a change leaves of a PTE's flags; what is cleared has none */
+static unsigned long change_keeps(enum change change)
 {
-	return (pte_write(pte) ? MOCK_WRITE : 0) |
-	       (pte_dirty(pte) ? MOCK_DIRTY : 0) |
-	       (pte_young(pte) ? MOCK_YOUNG : 0) |
-	       (pte_soft_dirty(pte) ? MOCK_SOFT_DIRTY : 0);
+	switch (change) {
+	case WRPROTECT:
+		return ~MOCK_WRITE;
+	case CLEAR_YOUNG:
+		return ~MOCK_YOUNG;
+	case CLEAR_YOUNG_DIRTY:
+		return ~(MOCK_YOUNG | MOCK_DIRTY);
+	default:
+		return 0;
+	}
 }
 
-/* What is left of a mix after an operation on entries 2 to 1 + @nr */
-static void check_mix(struct kunit *test, struct batch *b, unsigned int mix,
-		      unsigned int nr, bool cleared, const pte_t *before)
+/* The entries 2 to 1 + @nr are changed, no other; @got is what that returned */
+static void check_change(struct kunit *test, struct batch *b, enum change change,
+			 unsigned int mix, unsigned int nr, pte_t got, const pte_t *before)
 {
+	const unsigned long known = pte_flags_known();
+	unsigned long any = 0;
 	unsigned int at;
 
 	for (at = 0; at < b->entries; at++) {
 		pte_t pte = mock_pte(b->mock, at);
-		unsigned long want;
 
 		if (at < 2 || at >= 2 + nr) {
 			KUNIT_EXPECT_EQ_MSG(test, pte_val(pte), pte_val(before[at]),
-					    "mix %#o, %u entries: neighbour %u", mix, nr, at);
+					    "change %d, mix %#o, %u entries: neighbour %u",
+					    change, mix, nr, at);
 			continue;
 		}
-		if (cleared) {
+		any |= mock_mix(mix, at - 2);
+		if (!change_keeps(change)) {
 			KUNIT_EXPECT_TRUE_MSG(test, pte_none(pte),
-					      "mix %#o, entry %u of %u is %#llx",
-					      mix, at - 2, nr, (u64)pte_val(pte));
+					      "change %d, mix %#o, entry %u of %u is %#llx",
+					      change, mix, at - 2, nr, (u64)pte_val(pte));
 			continue;
 		}
-
-		want = mix_flags(mix, at - 2) & pte_flags_known() & ~MOCK_WRITE;
-		KUNIT_EXPECT_EQ_MSG(test, flags_seen(pte), want, "mix %#o, entry %u of %u",
-				    mix, at - 2, nr);
+		KUNIT_EXPECT_EQ_MSG(test, mock_pte_flags(pte) & known,
+				    mock_mix(mix, at - 2) & known & change_keeps(change),
+				    "change %d, mix %#o, entry %u of %u", change, mix, at - 2, nr);
 		KUNIT_EXPECT_TRUE(test, pte_present(pte));
 		KUNIT_EXPECT_EQ(test, pte_pfn(pte), pte_pfn(before[at]));
+	}
+
+	if (change == GET_AND_CLEAR) {
+		const unsigned long ored = MOCK_YOUNG | MOCK_DIRTY;
+
+		KUNIT_EXPECT_EQ_MSG(test, mock_pte_flags(got) & ored, any & ored,
+				    "mix %#o, %u entries", mix, nr);
+		KUNIT_EXPECT_EQ_MSG(test, pte_write(got), pte_write(before[2]),
+				    "mix %#o, %u entries", mix, nr);
+		KUNIT_EXPECT_EQ(test, pte_pfn(got), pte_pfn(before[2]));
 	}
 }
 
 /*
- * All mixes of the bits in four entries, of which the first @nr are changed:
- * wrprotect_ptes() takes the right to write from these and leaves each other
- * bit as it is, clear_full_ptes() empties them, whether the address space goes
- * away or not. Neither touches an entry beside them.
+ * All mixes of the bits in four entries, of which the first @nr are changed by
+ * each function: it does to these what it says, leaves their other bits as they
+ * are, and touches no entry beside them.
  */
-static void wrprotect_and_clear(struct kunit *test)
+static void change_runs(struct kunit *test)
 {
 	struct batch *b = batch_create(test, 2);
 	struct mm_struct *mm = b->mock->mm;
 	unsigned long addr = mock_addr(b->mock, 2);
-	pte_t before[10];
+	pte_t before[10], got = __pte(0);
 	unsigned int mix, nr, at;
-	int op;
+	enum change change;
 
 	KUNIT_ASSERT_EQ(test, b->entries, ARRAY_SIZE(before));
 	for (mix = 0; mix < NR_MIXES && !mock_failed(test); mix++)
-		for (op = 0; op < 3; op++) {
+		for (change = 0; change < NR_CHANGES; change++) {
 			pmd_t *pmd = mock_pmd(b->mock, 2);
 			spinlock_t *ptl; /* the page table's */
 			pte_t *ptep;
@@ -581,18 +599,30 @@ static void wrprotect_and_clear(struct kunit *test)
 			batch_fill(b, MOCK_WRITE | MOCK_YOUNG | MOCK_DIRTY);
 			for (at = 0; at < 4; at++)
 				mock_set_pte(b->mock, 2 + at,
-					     batch_pte(b->block + 1 + at, mix_flags(mix, at)));
+					     batch_pte(b->block + 1 + at, mock_mix(mix, at)));
 			for (at = 0; at < b->entries; at++)
 				before[at] = mock_pte(b->mock, at);
 
 			ptep = pte_offset_map_lock(mm, pmd, addr, &ptl);
-			if (op)
-				clear_full_ptes(mm, addr, ptep, nr, op - 1);
-			else
+			switch (change) {
+			case WRPROTECT:
 				wrprotect_ptes(mm, addr, ptep, nr);
+				break;
+			case CLEAR:
+			case CLEAR_FULL:
+				clear_full_ptes(mm, addr, ptep, nr, change == CLEAR_FULL);
+				break;
+			case GET_AND_CLEAR:
+				got = get_and_clear_ptes(mm, addr, ptep, nr);
+				break;
+			default:
+				clear_young_dirty_ptes(mm, addr, ptep, nr,
+						       change == CLEAR_YOUNG_DIRTY);
+				break;
+			}
 			pte_unmap_unlock(ptep, ptl);
 
-			check_mix(test, b, mix, nr, op, before);
+			check_change(test, b, change, mix, nr, got, before);
 		}
 }
 
@@ -627,7 +657,7 @@ static struct kunit_case pte_batch_cases[] = {
 	KUNIT_CASE(batch_stops),
 	KUNIT_CASE(batch_bits),
 	KUNIT_CASE(batch_any),
-	KUNIT_CASE(wrprotect_and_clear),
+	KUNIT_CASE(change_runs),
 	KUNIT_CASE(hw_settled),
 	KUNIT_CASE(mock_leak_check),
 	{}

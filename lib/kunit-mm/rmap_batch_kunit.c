@@ -496,38 +496,6 @@ static int copy_run(struct mock_pgtable *parent, struct mock_pgtable *child,
 	return nr;
 }
 
-static unsigned long flags_seen(pte_t pte)
-{
-	return (pte_write(pte) ? MOCK_WRITE : 0) |
-	       (pte_dirty(pte) ? MOCK_DIRTY : 0) |
-	       (pte_young(pte) ? MOCK_YOUNG : 0) |
-	       (IS_ENABLED(CONFIG_MEM_SOFT_DIRTY) && pte_soft_dirty(pte) ? MOCK_SOFT_DIRTY : 0);
-}
-
-/* The PTE maps this page with these MOCK_* flags, as far as the kernel has them */
-static void check_pte(struct kunit *test, pte_t pte, struct page *page,
-		      unsigned long flags, const char *whose, unsigned int mix,
-		      unsigned int i)
-{
-	if (!IS_ENABLED(CONFIG_MEM_SOFT_DIRTY))
-		flags &= ~MOCK_SOFT_DIRTY;
-	KUNIT_EXPECT_TRUE_MSG(test, pte_present(pte) && pte_page(pte) == page,
-			      "case %#o: the %s's entry %u is %#llx", mix, whose, i,
-			      (u64)pte_val(pte));
-	KUNIT_EXPECT_EQ_MSG(test, flags_seen(pte), flags,
-			    "case %#o: flags of the %s's entry %u", mix, whose, i);
-}
-
-/* Flags of four entries, from the digits of a number */
-static unsigned long mix_flags(unsigned int mix, unsigned int i)
-{
-	const unsigned int digit = mix >> 3 * i & 7;
-
-	return (digit & 1 ? MOCK_WRITE : 0) | (digit & 2 ? MOCK_YOUNG : 0) |
-	       (digit & 4 ? MOCK_DIRTY : 0) |
-	       (hweight8(digit) & 1 ? MOCK_SOFT_DIRTY : 0);
-}
-
 /* Pages of the parent's folio are exclusive again, and mapped with these flags */
 static void reset_page(struct mock_pgtable *parent, unsigned int at,
 		       struct page *page, bool exclusive, unsigned long flags)
@@ -566,14 +534,14 @@ static void copy_mixes(struct kunit *test)
 				end_bits &= ~MOCK_SOFT_DIRTY;
 			for (i = 0; i < 4; i++)
 				reset_page(parent, 1 + i, folio_page(folio, i), true,
-					   mix_flags(mix, i));
+					   mock_mix(mix, i));
 
 			for (at = 0; at < 4;) {
 				unsigned int want = 1;
 				int nr;
 
 				while (at + want < 4 &&
-				       !((mix_flags(mix, at + want) ^ mix_flags(mix, at)) &
+				       !((mock_mix(mix, at + want) ^ mock_mix(mix, at)) &
 					 end_bits))
 					want++;
 				nr = copy_run(parent, child, 1 + at, 5);
@@ -586,17 +554,17 @@ static void copy_mixes(struct kunit *test)
 			KUNIT_EXPECT_EQ_MSG(test, folio_ref_count(folio), 9, "case %#o", mix);
 			for (i = 0; i < 4; i++) {
 				struct page *page = folio_page(folio, i);
-				unsigned long flags = mix_flags(mix, i) & ~MOCK_WRITE;
+				unsigned long flags = mock_mix(mix, i) & ~MOCK_WRITE;
 
-				check_pte(test, mock_pte(parent, 1 + i), page, flags,
+				mock_expect_pte(test, mock_pte(parent, 1 + i), page, flags,
 					  "parent", mix, i);
 				/* What is not tracked is that of the run's first */
-				if ((mix_flags(mix, i) ^ mix_flags(mix, first)) & end_bits)
+				if ((mock_mix(mix, i) ^ mock_mix(mix, first)) & end_bits)
 					first = i;
 				if (!tracked)
 					flags = (flags & ~MOCK_SOFT_DIRTY) |
-						(mix_flags(mix, first) & MOCK_SOFT_DIRTY);
-				check_pte(test, mock_pte(child, 1 + i), page,
+						(mock_mix(mix, first) & MOCK_SOFT_DIRTY);
+				mock_expect_pte(test, mock_pte(child, 1 + i), page,
 					  flags & ~MOCK_YOUNG, "child", mix, i);
 				KUNIT_EXPECT_EQ(test, page_mapcount(page), 2);
 				KUNIT_EXPECT_FALSE_MSG(test, PageAnonExclusive(page),
@@ -644,11 +612,11 @@ static void copy_ranges(struct kunit *test)
 					pte_t pte = mock_pte(child, 1 + i);
 
 					if (in)
-						check_pte(test, pte, page, MOCK_DIRTY |
+						mock_expect_pte(test, pte, page, MOCK_DIRTY |
 							  MOCK_SOFT_DIRTY, "child", code, i);
 					else
 						KUNIT_EXPECT_TRUE(test, pte_none(pte));
-					check_pte(test, mock_pte(parent, 1 + i), page,
+					mock_expect_pte(test, mock_pte(parent, 1 + i), page,
 						  in ? flags & ~MOCK_WRITE : flags,
 						  "parent", code, i);
 					KUNIT_EXPECT_EQ(test, page_mapcount(page), 1 + in);
@@ -704,10 +672,10 @@ static void copy_pinned(struct kunit *test)
 				pte_t pte = mock_pte(child, i);
 
 				if (i >= start && i < start + want)
-					check_pte(test, pte, page, MOCK_DIRTY, "child", code, i);
+					mock_expect_pte(test, pte, page, MOCK_DIRTY, "child", code, i);
 				else
 					KUNIT_EXPECT_TRUE(test, pte_none(pte));
-				check_pte(test, mock_pte(parent, i), page, mask & BIT(i) ?
+				mock_expect_pte(test, mock_pte(parent, i), page, mask & BIT(i) ?
 					  MOCK_WRITE | MOCK_DIRTY : MOCK_DIRTY, "parent", code, i);
 				KUNIT_EXPECT_EQ(test, !!PageAnonExclusive(page), !!(mask & BIT(i)));
 			}
@@ -786,7 +754,7 @@ static void zap_whole(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, folio_ref_count(folio), nr);
 		for (i = 0; i < nr; i++)
 			mock_set_pte(mock, i, mock_run_pte(folio_page(folio, i),
-							   mix_flags(01234567 >> i % 8 * 3, 0)));
+							   mock_mix(01234567 >> i % 8 * 3, 0)));
 
 		tlb_gather_mmu(&tlb, mock->mm);
 		KUNIT_EXPECT_EQ_MSG(test, zap_run(&tlb, mock, 0, nr, &full), nr,
@@ -859,7 +827,7 @@ static void check_zap_range(struct kunit *test, struct mock_pgtable *mock,
 		if (in)
 			KUNIT_EXPECT_TRUE(test, pte_none(pte));
 		else
-			check_pte(test, pte, page, MOCK_WRITE | MOCK_YOUNG | MOCK_DIRTY |
+			mock_expect_pte(test, pte, page, MOCK_WRITE | MOCK_YOUNG | MOCK_DIRTY |
 				  MOCK_SOFT_DIRTY, "mm", first << 8 | end, i);
 	}
 	KUNIT_EXPECT_EQ(test, get_mm_counter(mock->mm, MM_ANONPAGES), nr - gone);

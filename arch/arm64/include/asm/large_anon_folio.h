@@ -53,4 +53,46 @@ static inline bool pte_hw_settled(pte_t pte)
 	return pte_young(pte) && (!pte_write(pte) || pte_hw_dirty(pte));
 }
 
+#define ptep_clear_settled ptep_clear_settled
+/**
+ * ptep_clear_settled - Clear a PTE that only the lock's holder writes to.
+ * @mm: The address space.
+ * @addr: The address that it maps.
+ * @ptep: The PTE: not present, or present and pte_hw_settled().
+ *
+ * Return: What it was.
+ */
+static inline pte_t ptep_clear_settled(struct mm_struct *mm, unsigned long addr,
+				       pte_t *ptep)
+{
+	pte_t pte = READ_ONCE(*ptep);
+
+	set_pte(ptep, __pte(0));
+	page_table_check_pte_clear(mm, addr, pte);
+
+	return pte;
+}
+
+#define clear_full_ptes clear_full_ptes
+/**
+ * clear_full_ptes - Clear a run of present PTEs.
+ * @mm: The address space.
+ * @addr: Address of the first.
+ * @ptep: The first PTE of the run; all of the run is in one page table.
+ * @nr: Number of PTEs, at least 1.
+ * @full: Whether the address space is being torn down; makes no difference.
+ *
+ * Hardware sets a bit by an atomic operation that fails if the PTE has become
+ * another. So a store may lose a bit, here it is not asked for, but it is never
+ * undone.
+ */
+static inline void clear_full_ptes(struct mm_struct *mm, unsigned long addr,
+				   pte_t *ptep, unsigned int nr, int full)
+{
+	pte_t *end = ptep + nr;
+
+	for (; ptep < end; ptep++, addr += PAGE_SIZE)
+		ptep_clear_settled(mm, addr, ptep);
+}
+
 #endif /* __ASM_LARGE_ANON_FOLIO_H */

@@ -42,4 +42,7 @@ static inline bool pte_hw_settled(pte_t pte)
 	return (pte_flags(pte) & both) == both;
 }
 
+#define ptep_clear_settled(mm, addr, ptep) \
+	ptep_get_and_clear_full(mm, addr, ptep, 1)
+
 #endif /* _ASM_X86_LARGE_ANON_FOLIO_H */

@@ -76,6 +76,67 @@ static void test_free_reclaimed(int order)
 		   pages);
 }
 
+/*
+ * A folio that is given up as a whole stays whole, and goes as a whole: it is
+ * neither split nor queued for that.
+ */
+static void test_free_whole(int order)
+{
+	size_t size = laf_size(order), pages = NR * size / laf_page, i, zero = 0;
+	long split, queued, lazy, saw;
+	const char *cg = laf_cg_new();
+	char *p;
+
+	if (order == laf_pmd_order)
+		laf_skip("a huge page is split to be unmapped");
+	laf_only(order);
+	laf_cg_join(cg);
+	p = laf_folios(order, NR, 43);
+	split = laf_stat(order, "split");
+	queued = laf_stat(order, "split_deferred");
+	lazy = laf_cg_key(cg, "memory.stat", "pglazyfree");
+	laf_require(!madvise(p, NR * size, MADV_FREE), "MADV_FREE: %s", strerror(errno));
+	for (i = 0; i < NR; i++)
+		laf_expect_folio(p + i * size, order);
+	saw = laf_cg_key(cg, "memory.stat", "pglazyfree") - lazy;
+	laf_expect(saw == (long)pages, "pglazyfree: saw %+ld, want %zu", saw, pages);
+	saw = laf_smaps(p, "LazyFree");
+	laf_expect(saw == (long)(NR * size), "LazyFree: saw %ld, want %zu", saw, NR * size);
+	/* Once more changes nothing */
+	laf_require(!madvise(p, NR * size, MADV_FREE), "MADV_FREE: %s", strerror(errno));
+	squeeze(cg);
+	saw = laf_stat(order, "split") - split;
+	laf_expect(!saw, "split: saw %+ld, want 0", saw);
+	saw = laf_stat(order, "split_deferred") - queued;
+	laf_expect(!saw, "split_deferred: saw %+ld, want 0", saw);
+	for (i = 0; i < pages && !laf_failed(); i++)
+		expect_kept_or_zero(p, 43, i, &zero);
+	laf_expect(zero >= pages / 2, "saw %zu of %zu pages freed, want at least half", zero,
+		   pages);
+}
+
+/* A device writes to memory that was given up: no PTE tells, but it has to stay */
+static void test_free_direct(int order)
+{
+	size_t size = laf_size(order);
+	const char *cg = laf_cg_new();
+	int fd = laf_direct();
+	char *p;
+
+	laf_only(order);
+	laf_cg_join(cg);
+	p = laf_folios(order, NR, 44);
+	laf_require(pwrite(fd, p, size, 0) == (ssize_t)size, "O_DIRECT write: %s",
+		    strerror(errno));
+	laf_fill(p, size, 45);
+	laf_require(!madvise(p, NR * size, MADV_FREE), "MADV_FREE: %s", strerror(errno));
+	laf_require(pread(fd, p, size, 0) == (ssize_t)size, "O_DIRECT read: %s",
+		    strerror(errno));
+	squeeze(cg);
+	laf_expect_data(p, size, 44, 0, "read by O_DIRECT");
+	close(fd);
+}
+
 /* Only a part: what is around it is not free to take */
 static void test_free_part(int order)
 {
@@ -125,13 +186,15 @@ static void test_free_shared(int order)
 
 static void test_cold(int order)
 {
-	size_t size = laf_size(order);
+	size_t size = laf_size(order), i;
 	char *p;
 
 	laf_only(order);
 	p = laf_folios(order, NR, 37);
 	laf_require(!madvise(p, NR * size, MADV_COLD), "MADV_COLD: %s", strerror(errno));
 	laf_expect_data(p, NR * size, 37, 0, "after MADV_COLD");
+	for (i = 0; i < NR; i++)
+		laf_expect_folio(p + i * size, order);
 	laf_require(!madvise(p + laf_page, size, MADV_COLD), "MADV_COLD of a part: %s",
 		    strerror(errno));
 	laf_expect_data(p, NR * size, 37, 0, "after MADV_COLD of a part");
@@ -234,6 +297,8 @@ static void test_collapse_mixed(int order)
 static const struct laf_test tests[] = {
 	{ "MADV_FREE, written again", test_free, LAF_ALL },
 	{ "MADV_FREE and pressure", test_free_reclaimed, LAF_ALL },
+	{ "MADV_FREE of whole folios", test_free_whole, LAF_ALL },
+	{ "MADV_FREE and O_DIRECT", test_free_direct, LAF_ALL },
 	{ "MADV_FREE of a part", test_free_part, LAF_ALL },
 	{ "MADV_FREE of shared memory", test_free_shared, LAF_ALL },
 	{ "MADV_COLD", test_cold, LAF_ALL },

@@ -433,16 +433,10 @@ static void test_pin_one(int order)
 /* O_DIRECT: into memory that is shared with a child, and out of it */
 static void test_direct_io(int order)
 {
-	static const char * const devs[] = { "/dev/ram1", "/dev/ram2", "/dev/ram0" };
 	struct laf_sync sync;
-	unsigned int i;
-	int fd = -1;
+	int fd = laf_direct();
 	pid_t pid;
 
-	for (i = 0; fd < 0 && i < ARRAY_SIZE(devs); i++)
-		fd = open(devs[i], O_RDWR | O_DIRECT | O_EXCL);
-	if (fd < 0)
-		laf_skip("no free ram disk");
 	setup(order);
 	laf_sync_init(&sync);
 	laf_require(pwrite(fd, mem, size, 0) == (ssize_t)size, "O_DIRECT write: %s",

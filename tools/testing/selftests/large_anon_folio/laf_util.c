@@ -698,6 +698,20 @@ size_t laf_pageout(char *addr, size_t len)
 	return out;
 }
 
+int laf_direct(void)
+{
+	static const char * const devs[] = { "/dev/ram1", "/dev/ram2", "/dev/ram0" };
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < ARRAY_SIZE(devs); i++) {
+		fd = open(devs[i], O_RDWR | O_DIRECT | O_EXCL | O_CLOEXEC);
+		if (fd >= 0)
+			return fd;
+	}
+	laf_skip("no free ram disk");
+}
+
 uint32_t laf_random(void)
 {
 	static uint64_t state = 88172645463325252ULL;

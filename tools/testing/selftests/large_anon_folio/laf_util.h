@@ -211,6 +211,9 @@ void laf_swap_off_all(void);
 /* Pages [addr, addr + len) out with MADV_PAGEOUT; how many went */
 size_t laf_pageout(char *addr, size_t len);
 
+/* A block device that is free for O_DIRECT; skips the test without */
+int laf_direct(void);
+
 uint32_t laf_random(void);
 
 #endif /* LAF_UTIL_H */
