@@ -15,15 +15,17 @@ kunit-x86_64	kunit x86_64
 kunit-arm64	kunit arm64
 kunit-arm64-16k	kunit arm64-16k
 kunit-arm64-64k	kunit arm64-64k
+kunit-s390	kunit s390
 selftest-x86_64	selftest x86_64
 selftest-arm64	selftest arm64
 bench		bench --check
 mm612		mm612
 cost		cost
 "
-# Only when named: they build a stock kernel beside ours, and a cold run with them
-# would take more than the hour and a half that a machine with two cores may have.
-ON_REQUEST=" mm612 cost "
+# Only when named: they build a stock kernel beside ours, or for one more
+# architecture, and a cold run with them would take more than the hour and a half
+# that a machine with two cores may have.
+ON_REQUEST=" mm612 cost kunit-s390 "
 
 if [ "${1:-}" = --list ]; then
 	awk 'NF { print $1 }' <<<"$SUITES"

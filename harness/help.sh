@@ -16,7 +16,8 @@ case ${1:-} in
 	  laf mbox                  the series with a cover letter, on stdout, for git am
 	  laf apply DIR             puts the feature into a 6.1.y tree of yours; --revert takes it out
 	  laf refresh               brings build/tree's commits back into this repository
-	  laf kunit [ARCH...]       the KUnit suites: um x86_64 arm64 arm64-16k arm64-64k
+	  laf kunit [ARCH...]       the KUnit suites: um x86_64 arm64 arm64-16k arm64-64k;
+	                            s390 only when named
 	  laf selftest [ARCH]       boots a kernel and runs the kselftest folder: x86_64 arm64
 	  laf bench                 what each page costs, beside stock 6.1 and stock 6.12
 	  laf sparse                sparse over the files that the feature touches
@@ -94,8 +95,8 @@ refresh)
 	;;
 kunit)
 	cat <<-EOF
-	laf kunit [um|x86_64|arm64|arm64-16k|arm64-64k]...
-	  Runs the suites of lib/kunit-mm through the tree's own kunit.py, for all five
+	laf kunit [um|x86_64|arm64|arm64-16k|arm64-64k|s390]...
+	  Runs the suites of lib/kunit-mm through the tree's own kunit.py, for all but s390
 	  or those that are named.
 	EOF
 	;;

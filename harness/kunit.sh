@@ -8,8 +8,8 @@ archs=("$@")
 [ $# -gt 0 ] || archs=(um x86_64 arm64 arm64-16k arm64-64k)
 for arch in "${archs[@]}"; do
 	case $arch in
-	um | x86_64 | arm64 | arm64-16k | arm64-64k) ;;
-	*) usage "knows um, x86_64, arm64, arm64-16k and arm64-64k, not '$arch'" ;;
+	um | x86_64 | arm64 | arm64-16k | arm64-64k | s390) ;;
+	*) usage "knows um, x86_64, arm64, arm64-16k, arm64-64k and s390, not '$arch'" ;;
 	esac
 done
 
@@ -37,6 +37,11 @@ one()
 		kvars x86_64
 		need qemu-system-x86 -- "boots the KUnit kernel"
 		cmd+=(--arch=x86_64 --qemu_config=lib/kunit-mm/qemu_x86_64.py) ;;
+	s390)
+		kvars s390
+		need qemu-system-misc -- "boots the KUnit kernel"
+		cmd+=(--arch=s390 --cross_compile=s390x-linux-gnu-
+		      --qemu_config=lib/kunit-mm/qemu_s390.py) ;;
 	*)
 		kvars arm64
 		need qemu-system-arm -- "boots the KUnit kernel"

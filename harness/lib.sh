@@ -185,6 +185,9 @@ kvars()
 	elif [ "$1" = arm64 ]; then
 		need gcc-aarch64-linux-gnu -- "builds arm64 kernels"
 		KVARS+=(CROSS_COMPILE=aarch64-linux-gnu-)
+	elif [ "$1" = s390 ]; then
+		need gcc-s390x-linux-gnu -- "builds s390 kernels"
+		KVARS+=(CROSS_COMPILE=s390x-linux-gnu-)
 	fi
 }
 

@@ -200,8 +200,11 @@ pte_t mock_pte(struct mock_pgtable *mock, unsigned int at)
 	pmd_t *pmd = mm_find_pmd(mock->mm, addr);
 	pte_t *ptep, pte;
 
-	if (!pmd || pmd_none(*pmd) || pmd_trans_huge(*pmd))
-		return __pte(0);
+	if (!pmd || pmd_none(*pmd) || pmd_trans_huge(*pmd)) {
+		/* Not zero everywhere */
+		pte_clear(mock->mm, addr, &pte);
+		return pte;
+	}
 
 	ptep = pte_offset_map(pmd, addr);
 	pte = ptep_get(ptep);
