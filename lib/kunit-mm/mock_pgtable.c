@@ -227,7 +227,8 @@ void mock_set_pte(struct mock_pgtable *mock, unsigned int at, pte_t pte)
 	pte_t *ptep;
 
 	ptep = pte_offset_map_lock(mock->mm, pmd, addr, &ptl);
-	if (pte_none(pte))
+	/* An empty one is not zero everywhere */
+	if (pte_none(pte) || !pte_val(pte))
 		pte_clear(mock->mm, addr, ptep);
 	else
 		set_pte_at(mock->mm, addr, ptep, pte);
