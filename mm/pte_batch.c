@@ -142,9 +142,10 @@ int zap_folio_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
  * The number of a folio's pages, if this run of PTEs maps all of them and
  * nothing else maps any; else 0.
  *
- * That stays so while the page table lock is held: nobody can split or reclaim
- * the folio without taking these PTEs away first, and only a fork of this
- * address space could map it once more, for which it takes the lock.
+ * While the page table lock is held these PTEs stay, so that nobody can split or
+ * reclaim the folio, and a fork of this address space waits. But migration
+ * entries of others, which are not counted, can become mappings: that takes the
+ * folio's lock.
  */
 static int whole_folio_ptes(struct folio *folio, struct page *page, pte_t *pte,
 			    unsigned long addr, unsigned long end)
@@ -202,8 +203,9 @@ static void mark_folio_lazyfree(struct folio *folio)
  * @end: Where the range, the VMA or the page table ends.
  *
  * The folio stays in one piece if it begins here, all of it is in the range,
- * and nothing else maps it. Reclaim finds out by the dirty bits whether any of
- * it was written again; then it keeps all of it.
+ * nothing else maps it, and no page of it is poisoned: a split keeps such a page
+ * from being freed. Reclaim finds out by the dirty bits whether any of it was
+ * written again; then it keeps all of it.
  *
  * From the message on MADV_FREE.
  *
@@ -219,17 +221,20 @@ int lazyfree_folio_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 	struct folio *folio = page_folio(page);
 	int nr = whole_folio_ptes(folio, page, pte, addr, end);
 
-	if (!nr)
+	if (!nr || folio_test_has_hwpoisoned(folio))
 		return 0;
 
 	/*
 	 * As for a small folio: what is in swap, too, has to be taken from
-	 * there, and the folio's lock keeps reclaim from putting it there.
+	 * there, and the folio's lock keeps reclaim from putting it there. Who
+	 * else maps the folio must not lose its dirty flag: so the total is
+	 * asked again, now that no migration entry can become a mapping.
 	 */
 	if (folio_test_swapcache(folio) || folio_test_dirty(folio)) {
 		if (!folio_trylock(folio))
 			return nr;
-		if (folio_test_swapcache(folio) && !folio_free_swap(folio)) {
+		if (folio_large_mapcount(folio) != nr ||
+		    (folio_test_swapcache(folio) && !folio_free_swap(folio))) {
 			folio_unlock(folio);
 			return nr;
 		}

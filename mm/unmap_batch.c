@@ -64,14 +64,16 @@ static int discard_folio_ptes(struct folio *folio, struct vm_area_struct *vma,
 	 */
 	smp_mb();
 	refs = folio_ref_count(folio);
+	smp_rmb();
 	mappings = folio_mapcount(folio);
 	/*
 	 * Who had a reference marks the folio dirty before he drops it: see
-	 * __remove_mapping().
+	 * __remove_mapping(). And the references again: see rmap_batch.h.
 	 */
 	smp_rmb();
 	/* One reference is reclaim's */
-	if (refs != 1 + mappings || folio_test_dirty(folio)) {
+	if (refs != 1 + mappings || refs != folio_ref_count(folio) ||
+	    folio_test_dirty(folio)) {
 		/*
 		 * Back they go. Not each of them may have been writable: who
 		 * writes gets the right from a fault.
@@ -152,7 +154,7 @@ static int swap_folio_ptes(struct folio *folio, struct vm_area_struct *vma,
  * unmap_folio_ptes - Reclaim: unmap a run of PTEs of a large anonymous folio.
  * @folio: The folio: anonymous, locked, and reclaim has one reference to it.
  * @vma: The VMA: not one that is mlocked, unless @flags say to ignore that.
- * @pte: The PTE for @addr: it is present and maps a page of the folio.
+ * @pte: The PTE for @addr: it maps a page of the folio, or a device does.
  * @addr: Address of that page.
  * @end: Where the folio or the VMA ends.
  * @flags: As of try_to_unmap().
@@ -171,14 +173,15 @@ int unmap_folio_ptes(struct folio *folio, struct vm_area_struct *vma,
 		     enum ttu_flags flags)
 {
 	pte_t first = ptep_get(pte);
-	struct page *page = pfn_to_page(pte_pfn(first));
+	struct page *page;
 	bool dirty;
 	int nr;
 
-	if (flags & TTU_HWPOISON || pte_unused(first) ||
+	if (flags & TTU_HWPOISON || !pte_present(first) || pte_unused(first) ||
 	    folio_test_swapbacked(folio) != folio_test_swapcache(folio))
 		return 0;
 
+	page = pfn_to_page(pte_pfn(first));
 	nr = run_of(folio, pte, addr, end, FPB_IGNORE_DIRTY, &dirty);
 	flush_cache_range(vma, addr, addr + nr * PAGE_SIZE);
 
@@ -196,7 +199,7 @@ int unmap_folio_ptes(struct folio *folio, struct vm_area_struct *vma,
  * migrate_folio_ptes - Migration: a run of PTEs becomes migration entries.
  * @folio: The folio: anonymous, large and locked; the caller has a reference.
  * @vma: The VMA.
- * @ptep: The PTE for @addr: it is present and maps a page of the folio.
+ * @ptep: The PTE for @addr: it maps a page of the folio, or a device does.
  * @addr: Address of that page.
  * @end: Where the folio or the VMA ends.
  *
@@ -214,12 +217,13 @@ int migrate_folio_ptes(struct folio *folio, struct vm_area_struct *vma,
 	struct mm_struct *mm = vma->vm_mm;
 	const unsigned long start = addr;
 	pte_t pte = ptep_get(ptep);
-	struct page *page = pfn_to_page(pte_pfn(pte));
+	struct page *page;
 	bool dirty = false;
 	int nr, max_nr;
 
-	if (pte_unused(pte))
+	if (!pte_present(pte) || pte_unused(pte))
 		return 0;
+	page = pfn_to_page(pte_pfn(pte));
 	max_nr = run_of(folio, ptep, addr, end,
 			FPB_IGNORE_DIRTY | FPB_IGNORE_SOFT_DIRTY, NULL);
 	flush_cache_range(vma, addr, addr + max_nr * PAGE_SIZE);

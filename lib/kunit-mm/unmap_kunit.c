@@ -135,6 +135,12 @@ static void advise_parts(struct kunit *test)
 	expect_refused(test, mock, folio, 0, 16, "mapped elsewhere, too");
 	folio_add_large_mapcount(folio, -1);
 
+	/* Its bad page is found by a split */
+	folio_set_has_hwpoisoned(folio);
+	if (IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		KUNIT_EXPECT_EQ(test, advise(mock, lazyfree_folio_ptes, 0, 16), 0);
+	folio_clear_has_hwpoisoned(folio);
+
 	/* Other protection in the middle */
 	pte = mock_pte(mock, 5);
 	mock_set_pte(mock, 5, mock_run_pte(folio_page(folio, 5), flags | MOCK_PROTNONE));
