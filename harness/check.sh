@@ -8,6 +8,7 @@
 SUITES="
 kit		kit
 style		style
+seqcount	seqcount
 kunit-um	kunit um
 sparse		sparse
 build		build

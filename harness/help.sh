@@ -20,6 +20,7 @@ case ${1:-} in
 	                            s390 only when named
 	  laf selftest [ARCH]       boots a kernel and runs the kselftest folder: x86_64 arm64
 	  laf bench                 what each page costs, beside stock 6.1 and stock 6.12
+	  laf seqcount              the sequence count: its model by Spin, threads under TSan
 	  laf sparse                sparse over the files that the feature touches
 	  laf help CALL             more about one call
 
@@ -132,6 +133,14 @@ kit)
 	cat <<-EOF
 	laf kit
 	  The tests of this kit itself (harness/test).
+	EOF
+	;;
+seqcount)
+	cat <<-EOF
+	laf seqcount
+	  Checks the model of include/linux/atomic_seqcount.h in all its states with Spin,
+	  and that broken ones are found; then builds the header in user space and runs
+	  threads on it under ThreadSanitizer for a minute.
 	EOF
 	;;
 bench)

@@ -77,6 +77,9 @@ one()
 		sum=$((sum + 1))
 	done <"$TESTS/kselftest-list.txt"
 	[ $sum -gt 0 ] || die "the folder $FOLDER holds no test"
+	# Both ways of writing under an atomic_seqcount are tested, each on one
+	GUEST_APPEND=atomic_seqcount.sole=on
+	[ "$arch" != arm64 ] || GUEST_APPEND=atomic_seqcount.sole=off
 	line=
 	GUEST_SHOW=show_line guest_boot "$arch" $((${LAF_TIMEOUT:-1800})) || line=bad
 	echo "# $arch"

@@ -14,6 +14,7 @@
 #include <linux/pte_batch.h>
 #include <linux/rmap.h>
 #include <linux/rmap_batch.h>
+#include <linux/rmap_id.h>
 #include <linux/swap.h>
 #include <linux/userfaultfd_k.h>
 
@@ -75,7 +76,8 @@ int copy_folio_ptes(struct vm_area_struct *dst_vma,
 	nr = folio_pte_batch(folio, src_pte, pte, nr, flags, &writable, NULL, NULL);
 
 	folio_ref_add(folio, nr);
-	if (unlikely(folio_try_dup_anon_rmap_ptes(folio, page, nr, src_vma))) {
+	if (unlikely(folio_try_dup_anon_rmap_ptes(folio, page, nr, src_vma,
+						  dst_vma))) {
 		folio_ref_sub(folio, nr);
 		return 0;
 	}
@@ -379,15 +381,17 @@ int protect_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
  * @pmd: A PMD that nobody else sees yet, with an empty page table.
  * @entry: The PTE for the first page.
  * @exclusive: Whether the folio is marked exclusive.
+ * @sole_writer: What page_begin_rmap() returned.
  *
  * From the message on batching the remapping of a PMD-mapped folio.
  *
  * Context: The PMD's lock is held, and the PMD in the page table is invalid. The
- *	caller took the references, and accounts for the PMD's mapping.
+ *	caller took the references, and began the section that accounts for one
+ *	mapping by each PTE in place of the PMD's.
  */
 void remap_folio_by_ptes(struct folio *folio, struct mm_struct *mm,
 			 unsigned long addr, pmd_t *pmd, pte_t entry,
-			 bool exclusive)
+			 bool exclusive, bool sole_writer)
 {
 	/*
 	 * Of an exclusive folio there is no mapping, nor an entry that stands
@@ -395,7 +399,8 @@ void remap_folio_by_ptes(struct folio *folio, struct mm_struct *mm,
 	 * them may have one that stands for all PMDs, left from a PMD of another
 	 * process that was split.
 	 */
-	const bool sole = exclusive && folio_large_mapcount(folio) == 1 &&
+	const bool sole = exclusive &&
+			  folio_large_mapcount(folio) == HPAGE_PMD_NR &&
 			  !folio_test_double_map(folio);
 	pte_t *pte = pte_offset_map(pmd, addr);
 	int i;
@@ -408,8 +413,98 @@ void remap_folio_by_ptes(struct folio *folio, struct mm_struct *mm,
 		if (sole)
 			atomic_set(&page->_mapcount, 0);
 		else
-			atomic_inc(&page->_mapcount);
+			page_inc_mapcount(page, sole_writer);
 	}
 	set_ptes(mm, addr, pte, entry, HPAGE_PMD_NR);
 	pte_unmap(pte);
+}
+
+/*
+ * Mark exclusive what the page table of a fault maps of the folio in its VMA, and
+ * make writable what would not need a fault for it. The PTE of the fault itself
+ * is left to the fault.
+ */
+static void reuse_ptes(struct vm_fault *vmf, struct folio *folio)
+{
+	const bool writable = !(vmf->flags & FAULT_FLAG_UNSHARE) &&
+			      vmf->vma->vm_flags & VM_WRITE;
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long addr = ALIGN_DOWN(vmf->address, PAGE_SIZE);
+	unsigned long idx = folio_page_idx(folio, vmf->page);
+	/* PTEs before that of the fault, and from it on */
+	unsigned long before = min_t(unsigned long, idx,
+		ptes_left(max(vma->vm_start, addr & PMD_MASK), addr));
+	unsigned long after = min_t(unsigned long, folio_nr_pages(folio) - idx,
+		ptes_left(addr, pmd_addr_end(addr, vma->vm_end)));
+	struct page *page = vmf->page - before;
+	pte_t *ptep = vmf->pte - before, *end = vmf->pte + after;
+
+	addr -= before * PAGE_SIZE;
+	for (; ptep < end; ptep++, page++, addr += PAGE_SIZE) {
+		pte_t old, pte = ptep_get(ptep);
+
+		if (!pte_present(pte) || pte_pfn(pte) != page_to_pfn(page))
+			continue;
+		/* Before it is writable: gup-fast wants writable pages exclusive */
+		if (!PageAnonExclusive(page))
+			SetPageAnonExclusive(page);
+		if (!writable || ptep == vmf->pte || pte_write(pte) ||
+		    !pte_needs_no_write_fault(vma, pte) ||
+		    userfaultfd_pte_wp(vma, pte))
+			continue;
+		/* Read-only TLB entries may stay: they fault once and are gone */
+		if (pte_hw_settled(pte)) {
+			set_pte_at(vma->vm_mm, addr, ptep, pte_mkwrite(pte));
+		} else {
+			old = ptep_modify_prot_start(vma, addr, ptep);
+			ptep_modify_prot_commit(vma, addr, ptep, old,
+						pte_mkwrite(old));
+		}
+	}
+}
+
+/**
+ * reuse_folio_ptes - Write fault: keep a large folio that nobody else has.
+ * @vmf: The fault: on a PTE that is read-only, and that maps
+ * @folio: this folio: large and anonymous.
+ *
+ * After a fork, who is left of those who mapped a folio gets it back without a
+ * copy: all of it that this VMA maps by this page table becomes exclusive, and
+ * writable where the VMA allows it and nobody wants to see the first write.
+ * What is mapped elsewhere gets the same from its own fault.
+ *
+ * The folio keeps its anon_vma. It may be that of a process that is gone, which
+ * costs rmap walks a look at more VMAs; but this VMA's need not reach to all
+ * places where the folio is mapped, as after a split of the VMA by mprotect().
+ *
+ * From the message on precise "mapped shared" detection.
+ *
+ * Context: The page table lock is held. Tries to lock the folio.
+ * Return: Whether it was that way. If not, nothing was changed.
+ */
+bool reuse_folio_ptes(struct vm_fault *vmf, struct folio *folio)
+{
+	const long nr_pages = folio_nr_pages(folio);
+	int nr_mapped = folio_large_mapcount(folio);
+	bool owned;
+
+	if (!folio_has_rmap_id(folio))
+		return false;
+	/* Not exact, but it spares the lock where there is little hope */
+	if (nr_mapped > nr_pages ||
+	    folio_ref_count(folio) > nr_mapped +
+				     (folio_test_swapcache(folio) ? nr_pages : 0))
+		return false;
+	if (!folio_trylock(folio))
+		return false;
+
+	if (folio_test_swapcache(folio))
+		folio_free_swap(folio);
+	owned = !folio_test_swapcache(folio) &&
+		folio_owned(folio, vmf->vma->vm_mm);
+	if (owned)
+		reuse_ptes(vmf, folio);
+	folio_unlock(folio);
+
+	return owned;
 }

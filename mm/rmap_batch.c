@@ -6,6 +6,7 @@
 #include <linux/mm.h>
 #include <linux/rmap.h>
 #include <linux/rmap_batch.h>
+#include <linux/rmap_id.h>
 
 #include "internal.h"
 
@@ -15,6 +16,7 @@
  * @page: The first page of the range.
  * @nr_pages: Number of pages.
  * @src_vma: The VMA that the range is mapped in and copied from.
+ * @dst_vma: The VMA that it is mapped in now.
  *
  * What page_try_dup_anon_rmap() does for one page. If it succeeds, all of the
  * range has to be mapped read-only on both sides.
@@ -31,9 +33,11 @@
  *	then nothing was changed.
  */
 int folio_try_dup_anon_rmap_ptes(struct folio *folio, struct page *page,
-				 int nr_pages, struct vm_area_struct *src_vma)
+				 int nr_pages, struct vm_area_struct *src_vma,
+				 struct vm_area_struct *dst_vma)
 {
 	const bool pinned = page_needs_cow_for_dma(src_vma, page);
+	bool sole;
 	int i;
 
 	VM_WARN_ON_FOLIO(!folio_test_anon(folio) || !folio_test_large(folio), folio);
@@ -48,13 +52,14 @@ int folio_try_dup_anon_rmap_ptes(struct folio *folio, struct page *page,
 	 * Pairs with smp_rmb() in khugepaged's is_refcount_suitable().
 	 */
 	smp_mb__before_atomic();
-	folio_add_large_mapcount(folio, nr_pages);
+	sole = folio_begin_rmap(folio, dst_vma->vm_mm, nr_pages);
 	for (i = 0; i < nr_pages; i++) {
 		/* Atomic: other flags of a page in use may change meanwhile */
 		if (PageAnonExclusive(page + i))
 			ClearPageAnonExclusive(page + i);
-		atomic_inc(&page[i]._mapcount);
+		page_inc_mapcount(page + i, sole);
 	}
+	folio_end_rmap(folio, sole);
 
 	return 0;
 }
@@ -75,6 +80,7 @@ void folio_remove_anon_rmap_ptes(struct folio *folio, struct page *page,
 				 bool queue)
 {
 	int i, unmapped = 0;
+	bool sole;
 
 	VM_WARN_ON_FOLIO(!folio_test_anon(folio) || !folio_test_large(folio), folio);
 
@@ -87,9 +93,10 @@ void folio_remove_anon_rmap_ptes(struct folio *folio, struct page *page,
 	 * references, which the caller drops later; pairs with smp_rmb() in
 	 * khugepaged's is_refcount_suitable().
 	 */
-	folio_add_large_mapcount(folio, -nr_pages);
+	sole = folio_begin_rmap(folio, vma->vm_mm, -nr_pages);
 	for (i = 0; i < nr_pages; i++)
-		unmapped += atomic_add_negative(-1, &page[i]._mapcount);
+		unmapped += page_dec_mapcount(page + i, sole);
+	folio_end_rmap(folio, sole);
 
 	if (unmapped) {
 		/* The page table lock disables preemption */

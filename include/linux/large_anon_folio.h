@@ -352,7 +352,7 @@ int protect_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 		 pgprot_t newprot, unsigned long cp_flags);
 void remap_folio_by_ptes(struct folio *folio, struct mm_struct *mm,
 			 unsigned long addr, pmd_t *pmd, pte_t entry,
-			 bool exclusive);
+			 bool exclusive, bool sole_writer);
 int copy_folio_ptes(struct vm_area_struct *dst_vma,
 		    struct vm_area_struct *src_vma, pte_t *dst_pte,
 		    pte_t *src_pte, struct page *page, unsigned long addr,
@@ -363,6 +363,7 @@ int zap_folio_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 int lazyfree_folio_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 			pte_t *pte, struct page *page, unsigned long addr,
 			unsigned long end);
+bool reuse_folio_ptes(struct vm_fault *vmf, struct folio *folio);
 int cold_folio_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 		    pte_t *pte, struct page *page, unsigned long addr,
 		    unsigned long end);

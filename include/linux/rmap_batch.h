@@ -64,19 +64,6 @@ static inline void folio_add_large_mapcount(struct folio *folio, int nr)
 }
 
 /**
- * page_add_large_mapcount - Count a mapping of any page in its folio's total.
- * @page: A page of a folio that has a total, or of one that has none.
- * @nr: 1 if a mapping was made, -1 if one was removed.
- *
- * Context: The lock of the page table is held.
- */
-static inline void page_add_large_mapcount(struct page *page, int nr)
-{
-	if (PageCompound(page) && !PageHuge(page))
-		folio_add_large_mapcount(page_folio(page), nr);
-}
-
-/**
  * folio_freed_while_mapped - Whether a folio is freed that counts mappings.
  * @folio: A large folio that is being freed.
  *
@@ -107,10 +94,6 @@ static inline void folio_add_large_mapcount(struct folio *folio, int nr)
 {
 }
 
-static inline void page_add_large_mapcount(struct page *page, int nr)
-{
-}
-
 static inline bool folio_freed_while_mapped(const struct folio *folio)
 {
 	return false;
@@ -119,7 +102,8 @@ static inline bool folio_freed_while_mapped(const struct folio *folio)
 #endif /* CONFIG_LARGE_ANON_FOLIO */
 
 int folio_try_dup_anon_rmap_ptes(struct folio *folio, struct page *page,
-				 int nr_pages, struct vm_area_struct *src_vma);
+				 int nr_pages, struct vm_area_struct *src_vma,
+				 struct vm_area_struct *dst_vma);
 void folio_remove_anon_rmap_ptes(struct folio *folio, struct page *page,
 				 int nr_pages, struct vm_area_struct *vma,
 				 bool queue);

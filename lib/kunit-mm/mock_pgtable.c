@@ -416,6 +416,46 @@ void mock_unmap(struct mock_pgtable *mock, unsigned int at, unsigned int nr)
 	mmap_read_unlock(mock->mm);
 }
 
+/**
+ * mock_copy_run - Copy one run for a child, as copy_pte_range() does it.
+ * @parent: Whose run it is.
+ * @child: Who gets it, at the same place.
+ * @at: Where it begins: pages from the start of the VMA.
+ * @end: Where it ends at most.
+ *
+ * Return: What copy_folio_ptes() returned.
+ */
+int mock_copy_run(struct mock_pgtable *parent, struct mock_pgtable *child,
+		  unsigned int at, unsigned int end)
+{
+	pmd_t *src_pmd = mock_pmd(parent, at), *dst_pmd = mock_pmd(child, at);
+	unsigned long addr = mock_addr(parent, at);
+	spinlock_t *src_ptl, *dst_ptl; /* the page tables' */
+	pte_t *src, *dst;
+	int nr;
+
+	mmap_write_lock(parent->mm);
+	mmap_write_lock_nested(child->mm, SINGLE_DEPTH_NESTING);
+	dst = pte_offset_map_lock(child->mm, dst_pmd, addr, &dst_ptl);
+	src = pte_offset_map(src_pmd, addr);
+	src_ptl = pte_lockptr(parent->mm, src_pmd);
+	spin_lock_nested(src_ptl, SINGLE_DEPTH_NESTING);
+	raw_write_seqcount_begin(&parent->mm->write_protect_seq);
+
+	nr = copy_folio_ptes(child->vma, parent->vma, dst, src, pte_page(ptep_get(src)),
+			     addr, mock_addr(parent, end));
+	add_mm_counter(child->mm, MM_ANONPAGES, nr);
+
+	raw_write_seqcount_end(&parent->mm->write_protect_seq);
+	spin_unlock(src_ptl);
+	pte_unmap(src);
+	pte_unmap_unlock(dst, dst_ptl);
+	mmap_write_unlock(child->mm);
+	mmap_write_unlock(parent->mm);
+
+	return nr;
+}
+
 /* ----------------------------------------------------------------- faults */
 
 /**

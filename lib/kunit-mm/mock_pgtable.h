@@ -96,6 +96,8 @@ void mock_pgtable_release(struct mock_pgtable *mock);
 
 struct folio *mock_map_run(struct mock_pgtable *mock, const struct mock_run *run);
 void mock_unmap(struct mock_pgtable *mock, unsigned int at, unsigned int nr);
+int mock_copy_run(struct mock_pgtable *parent, struct mock_pgtable *child,
+		  unsigned int at, unsigned int end);
 int mock_fault(struct mock_pgtable *mock, unsigned int at, bool write);
 struct vm_fault mock_vmf(struct mock_pgtable *mock, unsigned int at);
 

@@ -12,6 +12,7 @@
 #include <linux/pte_batch.h>
 #include <linux/rmap.h>
 #include <linux/rmap_batch.h>
+#include <linux/rmap_id.h>
 #include <linux/sched/coredump.h>
 #include <linux/slab.h>
 
@@ -192,6 +193,25 @@ static unsigned int model_mapcount(const struct model *m, unsigned int i)
 	return count;
 }
 
+/* Each mm is told the truth about whether others map the folio, too */
+static void model_check_shared(struct model *m, const char *step, unsigned int after,
+			       unsigned int total)
+{
+	unsigned int mm, i;
+
+	if (!IS_ENABLED(CONFIG_RMAP_ID))
+		return;
+	for (mm = 0; mm < NR_MMS; mm++) {
+		unsigned int own = 0;
+
+		for (i = 0; i < m->nr; i++)
+			own += m->mapped[mm][i];
+		KUNIT_EXPECT_EQ_MSG(m->test, folio_mapped_shared(m->folio, m->mms[mm]->mm),
+				    total > own, "order %u, %s, step %u: mm %u maps %u of %u",
+				    m->order, step, after, mm, own, total);
+	}
+}
+
 /* Everything is as the model says; @step and @after tell where it is not */
 static void model_check(struct model *m, const char *step, unsigned int after)
 {
@@ -222,6 +242,7 @@ static void model_check(struct model *m, const char *step, unsigned int after)
 			    "order %u, %s, step %u", m->order, step, after);
 	KUNIT_EXPECT_EQ_MSG(test, queued(m->folio), m->queued, "order %u, %s, step %u",
 			    m->order, step, after);
+	model_check_shared(m, step, after, total);
 
 	mock_count(&now);
 	mthp = now.mthp[m->order];
@@ -254,7 +275,7 @@ static void model_dup(struct model *m, unsigned int src, unsigned int dst,
 	preempt_disable();
 	raw_write_seqcount_begin(&mm->write_protect_seq);
 	err = folio_try_dup_anon_rmap_ptes(m->folio, folio_page(m->folio, first), nr,
-					   m->mms[src]->vma);
+					   m->mms[src]->vma, m->mms[dst]->vma);
 	raw_write_seqcount_end(&mm->write_protect_seq);
 	preempt_enable();
 
@@ -464,38 +485,6 @@ static void rmap_pinned(struct kunit *test)
 
 /* ------------------------------------------------------- copy_folio_ptes() */
 
-/* As copy_pte_range() does it: one run that begins at @at and ends before @end */
-static int copy_run(struct mock_pgtable *parent, struct mock_pgtable *child,
-		    unsigned int at, unsigned int end)
-{
-	pmd_t *src_pmd = mock_pmd(parent, at), *dst_pmd = mock_pmd(child, at);
-	unsigned long addr = mock_addr(parent, at);
-	spinlock_t *src_ptl, *dst_ptl; /* the page tables' */
-	pte_t *src, *dst;
-	int nr;
-
-	mmap_write_lock(parent->mm);
-	mmap_write_lock_nested(child->mm, SINGLE_DEPTH_NESTING);
-	dst = pte_offset_map_lock(child->mm, dst_pmd, addr, &dst_ptl);
-	src = pte_offset_map(src_pmd, addr);
-	src_ptl = pte_lockptr(parent->mm, src_pmd);
-	spin_lock_nested(src_ptl, SINGLE_DEPTH_NESTING);
-	raw_write_seqcount_begin(&parent->mm->write_protect_seq);
-
-	nr = copy_folio_ptes(child->vma, parent->vma, dst, src, pte_page(ptep_get(src)),
-			     addr, mock_addr(parent, end));
-	add_mm_counter(child->mm, MM_ANONPAGES, nr);
-
-	raw_write_seqcount_end(&parent->mm->write_protect_seq);
-	spin_unlock(src_ptl);
-	pte_unmap(src);
-	pte_unmap_unlock(dst, dst_ptl);
-	mmap_write_unlock(child->mm);
-	mmap_write_unlock(parent->mm);
-
-	return nr;
-}
-
 /* Pages of the parent's folio are exclusive again, and mapped with these flags */
 static void reset_page(struct mock_pgtable *parent, unsigned int at,
 		       struct page *page, bool exclusive, unsigned long flags)
@@ -544,7 +533,7 @@ static void copy_mixes(struct kunit *test)
 				       !((mock_mix(mix, at + want) ^ mock_mix(mix, at)) &
 					 end_bits))
 					want++;
-				nr = copy_run(parent, child, 1 + at, 5);
+				nr = mock_copy_run(parent, child, 1 + at, 5);
 				KUNIT_EXPECT_EQ_MSG(test, nr, want, "case %#o, from page %u",
 						    mix, at);
 				at += nr > 0 ? nr : 4;
@@ -600,7 +589,7 @@ static void copy_ranges(struct kunit *test)
 		for (first = 0; first < nr; first += step)
 			for (end = first + 1; end <= nr && !mock_failed(test); end += step) {
 				unsigned int code = first << 8 | end;
-				int copied = copy_run(parent, child, 1 + first, 1 + end);
+				int copied = mock_copy_run(parent, child, 1 + first, 1 + end);
 
 				KUNIT_EXPECT_EQ_MSG(test, copied, (int)(end - first),
 						    "order %u, from page %u", order, first);
@@ -660,7 +649,7 @@ static void copy_pinned(struct kunit *test)
 				reset_page(parent, i, folio_page(folio, i), mask & BIT(i),
 					   mask & BIT(i) ? MOCK_WRITE | MOCK_DIRTY : MOCK_DIRTY);
 
-			nr = copy_run(parent, child, start, 4);
+			nr = mock_copy_run(parent, child, start, 4);
 			KUNIT_EXPECT_EQ_MSG(test, nr, want, "exclusive %#x, from page %u",
 					    mask, start);
 			KUNIT_EXPECT_EQ_MSG(test, folio_mapcount(folio), 4 + want,
@@ -904,7 +893,7 @@ static void zap_shared(struct kunit *test)
 		long deferred = sum_mthp_stat(order, MTHP_STAT_SPLIT_DEFERRED);
 		struct folio *folio = mock_map_run(parent, &run);
 
-		KUNIT_EXPECT_EQ(test, copy_run(parent, child, 0, nr), nr);
+		KUNIT_EXPECT_EQ(test, mock_copy_run(parent, child, 0, nr), nr);
 		KUNIT_EXPECT_EQ(test, zap_at_once(parent, 0, nr), nr);
 		KUNIT_EXPECT_FALSE(test, queued(folio));
 		KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1 + nr);
@@ -914,7 +903,7 @@ static void zap_shared(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, sum_mthp_stat(order, MTHP_STAT_SPLIT_DEFERRED), deferred);
 
 		folio = mock_map_run(parent, &run);
-		KUNIT_EXPECT_EQ(test, copy_run(parent, child, 0, nr), nr);
+		KUNIT_EXPECT_EQ(test, mock_copy_run(parent, child, 0, nr), nr);
 		KUNIT_EXPECT_EQ(test, zap_at_once(parent, 0, nr / 2), nr / 2);
 		KUNIT_EXPECT_FALSE(test, queued(folio));
 		KUNIT_EXPECT_EQ(test, folio_mapcount(folio), nr + nr / 2);

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The numbers behind rmap IDs, and what is done with them: sums of IDs tell
+ * whether they are all the same; a process that is left alone keeps its folios.
+ */
+#include <kunit/test.h>
+#include <linux/large_anon_folio.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/prandom.h>
+#include <linux/rmap.h>
+#include <linux/rmap_id.h>
+#include <linux/slab.h>
+
+#include "../../mm/internal.h"
+#include "../../mm/rmap_id_numbers.h"
+#include "mock_pgtable.h"
+
+/* To replay a run: rmap_id_kunit.seed=<what it printed> */
+static unsigned int seed = 20231124;
+module_param(seed, uint, 0444);
+MODULE_PARM_DESC(seed, "What the random sequences begin with");
+
+#define MOCK_VM_FLAGS	(VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE)
+
+static struct rmap_id_tables tables;
+
+static unsigned int distance(const u8 *digits)
+{
+	unsigned int i, sum = 0;
+
+	for (i = 0; i < RMAP_ID_DIGITS; i++) {
+		int d = 2 * digits[i] - RMAP_ID_DIGIT_MAX;
+
+		sum += d * d;
+	}
+	return sum;
+}
+
+/*
+ * Each number is another ID, all on one sphere: in the order of their numbers,
+ * the distances of the digits from the centre go up as in a dictionary, and the
+ * low bits say on which side of it each digit is. There are more than 16 million.
+ */
+static void ids_are_distinct(struct kunit *test)
+{
+	const unsigned int want = 8 * RMAP_ID_RADIUS + RMAP_ID_DIGITS;
+	u8 digits[RMAP_ID_DIGITS], last[RMAP_ID_DIGITS] = {};
+	unsigned int i;
+	u32 number;
+
+	rmap_id_count(&tables);
+	KUNIT_ASSERT_EQ(test, rmap_id_total(&tables), RMAP_ID_NR);
+	KUNIT_EXPECT_GT(test, RMAP_ID_NR, 16U << 20);
+
+	for (number = 0; number < RMAP_ID_NR && !mock_failed(test);
+	     number += BIT(RMAP_ID_DIGITS)) {
+		/* Above the centre, whatever the side */
+		rmap_id_unrank(&tables, number | (BIT(RMAP_ID_DIGITS) - 1), digits);
+		KUNIT_EXPECT_EQ_MSG(test, distance(digits), want, "ID %u", number);
+		for (i = 0; i < RMAP_ID_DIGITS && digits[i] == last[i]; i++)
+			;
+		KUNIT_EXPECT_TRUE_MSG(test, i < RMAP_ID_DIGITS && digits[i] > last[i],
+				      "ID %u does not follow the one before it", number);
+		memcpy(last, digits, sizeof(last));
+	}
+	for (number = 0; number < BIT(RMAP_ID_DIGITS); number++) {
+		rmap_id_unrank(&tables, RMAP_ID_NR - 1 - number, digits);
+		KUNIT_EXPECT_EQ(test, distance(digits), want);
+		for (i = 0; i < RMAP_ID_DIGITS; i++)
+			KUNIT_EXPECT_EQ_MSG(test, digits[i] > RMAP_ID_DIGIT_MAX / 2,
+					    !(number >> i & 1), "ID %u, digit %u",
+					    RMAP_ID_NR - 1 - number, i);
+	}
+}
+
+/* Eight digits of the largest sum fit: one word up to order 4, two up to 12, three */
+static void ids_fit_words(struct kunit *test)
+{
+	unsigned int order, word, i;
+
+	rmap_id_count(&tables);
+	for (order = RMAP_ID_MIN_ORDER; order <= RMAP_ID_MAX_ORDER; order++) {
+		unsigned int nr = tables.per_word[order];
+		unsigned int words = order <= RMAP_ID_ONE_WORD ? 1 :
+				     order <= RMAP_ID_TWO_WORDS ? 2 : 3;
+		u64 max = 0;
+
+		KUNIT_EXPECT_EQ_MSG(test, DIV_ROUND_UP(RMAP_ID_DIGITS, nr), words,
+				    "order %u", order);
+		/* P times the largest digit, in each place: no carry, no overflow */
+		for (i = 0; i < nr; i++) {
+			u64 digit = (u64)RMAP_ID_DIGIT_MAX << order;
+
+			KUNIT_EXPECT_LT(test, digit, rmap_id_base(order));
+			KUNIT_EXPECT_LE_MSG(test, max, (U64_MAX - digit) / rmap_id_base(order),
+					    "order %u", order);
+			max = max * rmap_id_base(order) + digit;
+		}
+		for (word = 0; word < words; word++) {
+			static const u8 ones[RMAP_ID_DIGITS] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+
+			KUNIT_EXPECT_NE_MSG(test, rmap_id_word(&tables, ones, order, word),
+					    0ULL, "order %u, word %u", order, word);
+		}
+		KUNIT_EXPECT_EQ(test, rmap_id_word(&tables, (u8[RMAP_ID_DIGITS]){ 0 }, order, 0),
+				0ULL);
+	}
+}
+
+/* ---------------------------------------------------------- the argument */
+
+/* Vectors of @NR digits from 0 to MAX, small enough to try all */
+#define SMALL_DIGITS	3
+#define SMALL_MAX	3
+#define SMALL_IDS	64	/* (SMALL_MAX + 1) ^ SMALL_DIGITS */
+#define SMALL_PAGES	4
+
+static unsigned int small_digit(unsigned int id, unsigned int i)
+{
+	return id >> 2 * i & 3;
+}
+
+static unsigned int small_distance(unsigned int id)
+{
+	unsigned int i, sum = 0;
+
+	for (i = 0; i < SMALL_DIGITS; i++) {
+		int d = 2 * small_digit(id, i) - SMALL_MAX;
+
+		sum += d * d;
+	}
+	return sum;
+}
+
+static u32 small_sum(unsigned int id)
+{
+	return (small_digit(id, 2) * (SMALL_MAX * SMALL_PAGES + 1) + small_digit(id, 1)) *
+	       (SMALL_MAX * SMALL_PAGES + 1) + small_digit(id, 0);
+}
+
+/*
+ * All ways to take up to SMALL_PAGES of these vectors, in order: how many look
+ * like copies of one of all vectors of the set, and are not. @distance: 0 for
+ * vectors anywhere.
+ */
+static unsigned int count_false(unsigned int distance)
+{
+	unsigned int set[SMALL_IDS], nr = 0, i, id, wrong = 0;
+	unsigned int pick[SMALL_PAGES] = {}, k;
+
+	for (id = 0; id < SMALL_IDS; id++)
+		if (!distance || small_distance(id) == distance)
+			set[nr++] = id;
+
+	for (k = 2; nr && k <= SMALL_PAGES; k++) {
+		memset(pick, 0, sizeof(pick));
+		for (;;) {
+			bool same = true;
+			u32 sum = 0;
+
+			for (i = 0; i < k; i++) {
+				sum += small_sum(set[pick[i]]);
+				same &= pick[i] == pick[0];
+			}
+			for (i = 0; !same && i < nr; i++)
+				wrong += sum == k * small_sum(set[i]);
+
+			/* The next multiset: pick[] does not go down */
+			for (i = k; i-- > 0 && pick[i] == nr - 1;)
+				;
+			if (i == -1U)
+				break;
+			id = pick[i] + 1;
+			for (; i < k; i++)
+				pick[i] = id;
+		}
+	}
+
+	return wrong;
+}
+
+/*
+ * On each sphere, no mix of IDs is taken for copies of one. Without the sphere
+ * many are: so this test would see it if it were left out.
+ */
+static void sums_of_small_ids(struct kunit *test)
+{
+	unsigned int distance;
+
+	for (distance = 1; distance <= SMALL_DIGITS * SMALL_MAX * SMALL_MAX; distance++)
+		KUNIT_EXPECT_EQ_MSG(test, count_false(distance), 0, "distance %u", distance);
+	KUNIT_EXPECT_GT(test, count_false(0), 1000);
+}
+
+/* The same for an ID that is no member: one that counts as 0 breaks it */
+static void sums_need_members(struct kunit *test)
+{
+	/* From the argument: one by x, two by y and one by nobody are four by x */
+	static const u8 x[RMAP_ID_DIGITS] = { 0, 0, 4, 4, 4, 4, 8, 8 };
+	static const u8 y[RMAP_ID_DIGITS] = { 0, 0, 6, 6, 6, 6, 12, 12 };
+
+	rmap_id_count(&tables);
+	KUNIT_EXPECT_EQ(test, distance(x), distance(y));
+	KUNIT_EXPECT_EQ(test, rmap_id_word(&tables, x, 2, 0) + 2 * rmap_id_word(&tables, y, 2, 0),
+			4 * rmap_id_word(&tables, x, 2, 0));
+	/* So who has no ID has one nevertheless */
+	KUNIT_EXPECT_NE(test, rmap_id_shared.sums[2][0], 0ULL);
+}
+
+static bool sums_equal(unsigned int order, u64 (*sums)[3], const u64 *id, unsigned int nr)
+{
+	unsigned int word;
+
+	for (word = 0; word < 3; word++)
+		if ((*sums)[word] != nr * id[word])
+			return false;
+	return true;
+}
+
+/*
+ * Real IDs, at every order: sums of at random chosen ones, and of some that
+ * differ as little as IDs can, are no multiple of one of them.
+ */
+static void sums_of_real_ids(struct kunit *test)
+{
+	struct rnd_state rnd;
+	unsigned int order, turn;
+
+	kunit_info(test, "seed %u", seed);
+	prandom_seed_state(&rnd, seed);
+	rmap_id_count(&tables);
+	for (order = RMAP_ID_MIN_ORDER; order <= RMAP_ID_MAX_ORDER; order++)
+		for (turn = 0; turn < 500 && !mock_failed(test); turn++) {
+			unsigned int members = 2 + turn % 3, nr = 0, word, i, j;
+			u64 ids[4][3], sums[3] = {};
+			u32 numbers[4];
+
+			for (i = 0; i < members; i++) {
+				u8 digits[RMAP_ID_DIGITS];
+				unsigned int times;
+
+				numbers[i] = prandom_u32_state(&rnd) % RMAP_ID_NR;
+				/* A neighbour: one digit on the other side of the centre */
+				if (i && turn % 2)
+					numbers[i] = numbers[0] ^ BIT(i);
+				rmap_id_unrank(&tables, numbers[i], digits);
+				/* As many mappings as there are pages, at most */
+				times = 1 + prandom_u32_state(&rnd) % ((1U << order) / members);
+				nr += times;
+				for (word = 0; word < 3; word++) {
+					ids[i][word] = rmap_id_word(&tables, digits, order, word);
+					sums[word] += times * ids[i][word];
+				}
+			}
+			for (i = 0, j = 0; i < members; i++)
+				j += numbers[i] == numbers[0];
+			if (j == members)
+				continue;
+			for (i = 0; i < members; i++)
+				KUNIT_EXPECT_FALSE_MSG(test, sums_equal(order, &sums, ids[i], nr),
+						       "order %u, turn %u: %u mappings of %u IDs",
+						       order, turn, nr, members);
+			/* And all by one are */
+			for (word = 0; word < 3; word++)
+				sums[word] = nr * ids[0][word];
+			KUNIT_EXPECT_TRUE(test, sums_equal(order, &sums, ids[0], nr));
+		}
+}
+
+/* ---------------------------------------------------------- IDs of mms */
+
+/* Each mm has its own ID; it comes back; without one an mm shares */
+static void mms_have_ids(struct kunit *test)
+{
+	struct mock_pgtable *a = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
+	struct mock_pgtable *b = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
+	u32 number = b->mm->rmap_id->number;
+	unsigned int i;
+
+	KUNIT_EXPECT_PTR_EQ(test, init_mm.rmap_id, &rmap_id_shared);
+	KUNIT_EXPECT_EQ(test, rmap_id_shared.number, 0U);
+	KUNIT_EXPECT_NE(test, a->mm->rmap_id->number, 0U);
+	KUNIT_EXPECT_NE(test, number, 0U);
+	KUNIT_EXPECT_NE(test, a->mm->rmap_id->number, number);
+	mock_pgtable_release(b);
+	/* Given back, it is the next to be given out */
+	for (i = 0; i < 100; i++) {
+		b = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
+		KUNIT_EXPECT_LE(test, b->mm->rmap_id->number, number);
+		mock_pgtable_release(b);
+	}
+}
+
+/* ------------------------------------------------------- after a fork */
+
+/* @nr pages of a new folio of the parent are mapped by the child, too */
+static struct folio *fork_folio(struct kunit *test, struct mock_pgtable *parent,
+				struct mock_pgtable *child, unsigned int order)
+{
+	unsigned int nr = 1U << order, i;
+	struct folio *folio;
+
+	mock_settings_orders(BIT(order), ANON_FOLIO_ALWAYS);
+	KUNIT_ASSERT_EQ(test, mock_fault(parent, 0, true), 0);
+	mock_settings_orders(BIT(order), ANON_FOLIO_NEVER);
+	folio = mock_folio(parent, 0);
+	KUNIT_ASSERT_EQ(test, folio_order(folio), order);
+	/* As after writes to all of it */
+	for (i = 0; i < nr; i++)
+		mock_set_pte(parent, i, pte_mkdirty(pte_mkyoung(mock_pte(parent, i))));
+	KUNIT_ASSERT_EQ(test, mock_copy_run(parent, child, 0, nr), nr);
+	KUNIT_EXPECT_TRUE(test, folio_mapped_shared(folio, parent->mm));
+	KUNIT_EXPECT_TRUE(test, folio_mapped_shared(folio, child->mm));
+
+	return folio;
+}
+
+static void expect_owned(struct kunit *test, struct mock_pgtable *mock, struct folio *folio,
+			 unsigned int from, unsigned int to, bool writable, const char *what)
+{
+	unsigned int i;
+
+	for (i = from; i < to; i++) {
+		pte_t pte = mock_pte(mock, i);
+
+		KUNIT_EXPECT_TRUE_MSG(test, pte_present(pte) &&
+				      pte_page(pte) == folio_page(folio, i),
+				      "%s: entry %u is %#llx", what, i, (u64)pte_val(pte));
+		KUNIT_EXPECT_EQ_MSG(test, !!PageAnonExclusive(folio_page(folio, i)), writable,
+				    "%s: page %u", what, i);
+		KUNIT_EXPECT_EQ_MSG(test, !!pte_write(pte), writable, "%s: entry %u", what, i);
+	}
+}
+
+/*
+ * When parent or child is gone, one write anywhere gives the other all of the
+ * folio: no page is copied, all are exclusive and writable.
+ */
+static void reuse_whole(struct kunit *test)
+{
+	unsigned int order, child_stays, at;
+
+	mock_settings_save(test);
+	for (order = 2; order <= min(5, MOCK_MAX_ORDER); order++)
+		for (child_stays = 0; child_stays < 2; child_stays++)
+			for (at = 0; at < 1U << order; at += max(1U, (1U << order) / 8)) {
+				struct mock_pgtable *parent, *child, *left, *gone;
+				struct folio *folio;
+
+				parent = mock_pgtable_create(test, 0, 1U << order, MOCK_VM_FLAGS);
+				child = mock_pgtable_create(test, 0, 1U << order, MOCK_VM_FLAGS);
+				folio = fork_folio(test, parent, child, order);
+				left = child_stays ? child : parent;
+				gone = child_stays ? parent : child;
+				mock_unmap(gone, 0, 1U << order);
+				KUNIT_EXPECT_FALSE(test, folio_mapped_shared(folio, left->mm));
+				KUNIT_EXPECT_TRUE(test, folio_mapped_shared(folio, gone->mm));
+
+				KUNIT_EXPECT_EQ(test, mock_fault(left, at, true), 0);
+				expect_owned(test, left, folio, 0, 1U << order, true, "alone");
+				mock_pgtable_release(parent);
+				mock_pgtable_release(child);
+			}
+}
+
+/* While both are there, a write copies its page; so it does if somebody holds it */
+static void reuse_refused(struct kunit *test)
+{
+	struct mock_pgtable *parent, *child;
+	struct folio *folio;
+	unsigned int c;
+
+	mock_settings_save(test);
+	for (c = 0; c < 4; c++) {
+		static const char * const names[] = {
+			"both map all", "the child maps a page", "a reference", "a lock",
+		};
+
+		parent = mock_pgtable_create(test, 0, 8, MOCK_VM_FLAGS);
+		child = mock_pgtable_create(test, 0, 8, MOCK_VM_FLAGS);
+		folio = fork_folio(test, parent, child, 3);
+		if (c)
+			mock_unmap(child, 0, c == 1 ? 7 : 8);
+		folio_get(folio);
+		if (c == 3)
+			folio_lock(folio);
+		if (c != 2)
+			folio_put(folio);
+
+		KUNIT_EXPECT_EQ(test, mock_fault(parent, 2, true), 0);
+		KUNIT_EXPECT_PTR_NE_MSG(test, mock_folio(parent, 2), folio, "%s", names[c]);
+		expect_owned(test, parent, folio, 0, 2, false, names[c]);
+		expect_owned(test, parent, folio, 3, 8, false, names[c]);
+
+		if (c == 3)
+			folio_unlock(folio);
+		if (c == 2)
+			folio_put(folio);
+		mock_unmap(child, 0, 8);
+		/* Now nobody else has what is left of it */
+		KUNIT_EXPECT_EQ(test, mock_fault(parent, 3, true), 0);
+		expect_owned(test, parent, folio, 0, 2, true, names[c]);
+		expect_owned(test, parent, folio, 3, 8, true, names[c]);
+		mock_pgtable_release(parent);
+		mock_pgtable_release(child);
+	}
+}
+
+/*
+ * Of what comes back, a page that is clean, or not accessible, stays read-only:
+ * its first write wants a fault. An unshare fault makes nothing writable.
+ */
+static void reuse_respects(struct kunit *test)
+{
+	struct mock_pgtable *parent, *child;
+	struct folio *folio;
+	unsigned int i;
+
+	mock_settings_save(test);
+	parent = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
+	child = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
+	folio = fork_folio(test, parent, child, 2);
+	mock_unmap(child, 0, 4);
+	mock_set_pte(parent, 1, pte_mkclean(mock_pte(parent, 1)));
+	mock_set_pte(parent, 2, mock_run_pte(folio_page(folio, 2),
+					     MOCK_PROTNONE | MOCK_DIRTY | MOCK_YOUNG));
+
+	mmap_read_lock(parent->mm);
+	handle_mm_fault(parent->vma, mock_addr(parent, 0), FAULT_FLAG_UNSHARE, NULL);
+	mmap_read_unlock(parent->mm);
+	for (i = 0; i < 4; i++) {
+		KUNIT_EXPECT_FALSE_MSG(test, pte_write(mock_pte(parent, i)), "entry %u", i);
+		KUNIT_EXPECT_TRUE_MSG(test, PageAnonExclusive(folio_page(folio, i)), "page %u", i);
+		ClearPageAnonExclusive(folio_page(folio, i));
+	}
+
+	KUNIT_EXPECT_EQ(test, mock_fault(parent, 0, true), 0);
+	for (i = 0; i < 4; i++) {
+		KUNIT_EXPECT_EQ_MSG(test, !!pte_write(mock_pte(parent, i)), i == 0 || i == 3,
+				    "entry %u", i);
+		KUNIT_EXPECT_TRUE_MSG(test, PageAnonExclusive(folio_page(folio, i)), "page %u", i);
+	}
+	mock_pgtable_release(parent);
+	mock_pgtable_release(child);
+}
+
+static struct kunit_case rmap_id_cases[] = {
+	KUNIT_CASE(ids_are_distinct),
+	KUNIT_CASE(ids_fit_words),
+	KUNIT_CASE(sums_of_small_ids),
+	KUNIT_CASE(sums_need_members),
+	KUNIT_CASE(sums_of_real_ids),
+	KUNIT_CASE(mms_have_ids),
+	KUNIT_CASE(reuse_whole),
+	KUNIT_CASE(reuse_refused),
+	KUNIT_CASE(reuse_respects),
+	KUNIT_CASE(mock_leak_check),
+	{}
+};
+
+static struct kunit_suite rmap_id_suite = {
+	.name = "rmap_id",
+	.suite_init = mock_leak_check_init,
+	.test_cases = rmap_id_cases,
+};
+
+kunit_test_suite(rmap_id_suite);

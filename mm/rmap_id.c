@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IDs of address spaces that tell whose mappings a folio has: see rmap_id.h.
+ *
+ * An ID is a vector of eight digits, each from 0 to 15, at one distance from the
+ * centre (7.5, ..., 7.5): all IDs lie on one sphere. If k of them sum to k times
+ * a member x, then x is their mean; and the mean of points on a sphere lies
+ * inside of it, unless they are all the same. So all k are x.
+ *
+ * What is summed are not vectors but numbers, with the digits of an ID as digits
+ * of base B = 15 * P + 1, for a folio of P pages: with no more than P IDs in a
+ * sum nothing carries, and equal numbers mean equal vectors. Large bases need
+ * several words.
+ *
+ * Documentation/mm/rmap_id.rst has the proof and the figures.
+ */
+#include <linux/idr.h>
+#include <linux/init.h>
+#include <linux/mm.h>
+#include <linux/rmap_id.h>
+#include <linux/slab.h>
+
+#include "rmap_id_numbers.h"
+
+/* ------------------------------------------------------------------ state */
+
+/*
+ * Who has no ID of his own has this one, which is on the sphere like all others:
+ * sums with it are right, and what it maps counts as shared.
+ */
+struct rmap_id rmap_id_shared;
+
+static DEFINE_IDA(rmap_ids);
+static struct rmap_id_tables tables __ro_after_init;
+
+/* ------------------------------------------------------------- IDs of mms */
+
+static void set_sums(struct rmap_id *id, u32 number)
+{
+	u8 digits[RMAP_ID_DIGITS];
+	unsigned int order, word;
+
+	id->number = number;
+	rmap_id_unrank(&tables, number, digits);
+	for (order = RMAP_ID_MIN_ORDER; order <= HPAGE_PMD_ORDER; order++)
+		for (word = 0; word < RMAP_ID_WORDS; word++)
+			id->sums[order][word] = rmap_id_word(&tables, digits, order, word);
+}
+
+/**
+ * mm_rmap_id_alloc - Give a new mm an ID of its own.
+ * @mm: The mm. Nothing is mapped in it yet.
+ *
+ * There are 63 million. If there is none left, or no memory, the mm shares one
+ * with others like it: what it maps counts as shared, which is safe.
+ *
+ * Context: Process context, may sleep.
+ */
+void mm_rmap_id_alloc(struct mm_struct *mm)
+{
+	struct rmap_id *id = kmalloc(sizeof(*id), GFP_KERNEL);
+	int number = -ENOMEM;
+
+	if (id)
+		number = ida_alloc_range(&rmap_ids, 1, RMAP_ID_NR - 1, GFP_KERNEL);
+	if (number < 0) {
+		kfree(id);
+		mm->rmap_id = &rmap_id_shared;
+		count_vm_event(RMAP_ID_SHARED);
+		pr_warn_once("rmap_id: no ID for a process (%d): its memory counts as shared\n",
+			     number);
+		return;
+	}
+
+	set_sums(id, number);
+	mm->rmap_id = id;
+}
+
+/**
+ * mm_rmap_id_free - Take an mm's ID back.
+ * @mm: The mm. Its last mapping is gone, and nobody asks for it any more.
+ *
+ * Context: Any.
+ */
+void mm_rmap_id_free(struct mm_struct *mm)
+{
+	struct rmap_id *id = mm->rmap_id;
+
+	if (id == &rmap_id_shared)
+		return;
+	ida_free(&rmap_ids, id->number);
+	kfree(id);
+}
+
+/**
+ * rmap_id_init - Make the tables that IDs come from.
+ *
+ * Context: Boot, before the first process is made.
+ */
+void __init rmap_id_init(void)
+{
+	rmap_id_count(&tables);
+	BUG_ON(rmap_id_total(&tables) != RMAP_ID_NR);
+	set_sums(&rmap_id_shared, 0);
+}
+
+/* -------------------------------------------------------------- questions */
+
+/*
+ * Are all mappings of a folio this mm's? Inside of a reader's section.
+ *
+ * With more mappings than pages the digits of a sum may have carried, and nothing
+ * follows from it. Private memory has no more mappings than pages in one mm: so
+ * another has some, too. A file may be mapped twice by one.
+ */
+static bool sums_match(struct folio *folio, struct mm_struct *mm, unsigned int nr)
+{
+	const unsigned int order = folio_order(folio);
+	const u64 *id = mm->rmap_id->sums[order];
+
+	if (nr > folio_nr_pages(folio))
+		return false;
+	if (mm->rmap_id == &rmap_id_shared)
+		return false;
+	if (atomic64_read(folio_rmap_sum(folio, 0)) != nr * id[0])
+		return false;
+	if (order > RMAP_ID_ONE_WORD &&
+	    atomic64_read(folio_rmap_sum(folio, 1)) != nr * id[1])
+		return false;
+	if (RMAP_ID_WORDS > 2 && order > RMAP_ID_TWO_WORDS &&
+	    atomic64_read(folio_rmap_sum(folio, 2)) != nr * id[2])
+		return false;
+	return true;
+}
+
+/**
+ * folio_mapped_shared - Whether page tables of others map a folio.
+ * @folio: Any folio that somebody maps; the caller keeps it from being freed.
+ * @mm: Who asks.
+ *
+ * The answer is about present entries of page tables, now: not about swap and
+ * migration entries, the page cache, or references. It is exact but for an mm
+ * without an ID of its own, for a folio with more mappings than pages, and for
+ * what is not tracked: there it is true if there is more than one mapping.
+ *
+ * Context: Any but in a section of the folio's rmap: waits for the ends of those.
+ *	Without the locks of all page tables that map the folio, the answer may be
+ *	outdated when it is returned.
+ * Return: False if all mappings, or none, are @mm's.
+ */
+bool folio_mapped_shared(struct folio *folio, struct mm_struct *mm)
+{
+	bool shared;
+	asq_t seq;
+
+	if (!folio_has_rmap_id(folio))
+		return folio_mapcount(folio) > 1;
+
+	do {
+		unsigned int nr;
+
+		seq = read_atomic_seqcount_begin(folio_rmap_seq(folio));
+		nr = folio_large_mapcount(folio);
+		shared = nr && !sums_match(folio, mm, nr);
+	} while (read_atomic_seqcount_retry(folio_rmap_seq(folio), seq));
+
+	return shared;
+}
+
+/**
+ * folio_owned - Whether an anonymous folio is one mm's, and nobody else has it.
+ * @folio: The folio: large, anonymous, tracked, locked, not in the swap cache.
+ * @mm: The mm: it maps the folio.
+ *
+ * That is so if all mappings are @mm's and each reference is a mapping's. All is
+ * read in one section. References are taken before mappings are counted, and
+ * dropped after they are not: so there are never fewer references than mappings,
+ * and if the numbers are equal while no mapping changes, nobody had another one
+ * at the time when the references were read.
+ *
+ * Nobody can get to the folio afterwards but through @mm's page tables: it is in
+ * no cache, and migration entries, which have no reference, are made under the
+ * folio's lock.
+ *
+ * Context: The folio's lock and the lock of a page table that maps it are held.
+ * Return: True if it is. False if it is not, or if somebody is about to change
+ *	that: this does not wait.
+ */
+bool folio_owned(struct folio *folio, struct mm_struct *mm)
+{
+	unsigned int nr;
+	bool owned;
+	asq_t seq;
+
+	VM_WARN_ON_FOLIO(!folio_test_locked(folio) || !folio_test_anon(folio), folio);
+
+	if (!try_read_atomic_seqcount_begin(folio_rmap_seq(folio), &seq))
+		return false;
+	nr = folio_large_mapcount(folio);
+	owned = folio_ref_count(folio) == nr && sums_match(folio, mm, nr);
+
+	return !read_atomic_seqcount_retry(folio_rmap_seq(folio), seq) && owned;
+}
+
+#ifdef CONFIG_DEBUG_RMAP_ID
+/**
+ * folio_check_rmap_id - Complain about a sum that no mappings can have.
+ * @folio: A tracked folio.
+ *
+ * Of k mappings, no more than there are pages, each digit of the sum is at most
+ * k times the largest digit of an ID. Without mappings all are 0.
+ *
+ * Context: Any. Says nothing while mappings change.
+ */
+void folio_check_rmap_id(struct folio *folio)
+{
+	const unsigned int order = folio_order(folio);
+	const unsigned int per_word = tables.per_word[order];
+	const u64 base = rmap_id_base(order);
+	unsigned int word, i;
+	bool bad = false;
+	asq_t seq;
+	int nr;
+
+	if (!try_read_atomic_seqcount_begin(folio_rmap_seq(folio), &seq))
+		return;
+	nr = folio_large_mapcount(folio);
+	for (word = 0; word * per_word < RMAP_ID_DIGITS; word++) {
+		u64 sum = atomic64_read(folio_rmap_sum(folio, word));
+
+		for (i = 0; i < per_word; i++) {
+			bad |= sum % base > (u64)nr * RMAP_ID_DIGIT_MAX;
+			sum /= base;
+		}
+		bad |= sum;
+	}
+	if (read_atomic_seqcount_retry(folio_rmap_seq(folio), seq) ||
+	    nr > folio_nr_pages(folio))
+		return;
+	VM_WARN_ON_FOLIO(bad || nr < 0, folio);
+}
+#endif
