@@ -484,16 +484,11 @@ static void reuse_ptes(struct vm_fault *vmf, struct folio *folio)
  */
 bool reuse_folio_ptes(struct vm_fault *vmf, struct folio *folio)
 {
-	const long nr_pages = folio_nr_pages(folio);
-	int nr_mapped = folio_large_mapcount(folio);
 	bool owned;
 
-	if (!folio_has_rmap_id(folio))
-		return false;
 	/* Not exact, but it spares the lock where there is little hope */
-	if (nr_mapped > nr_pages ||
-	    folio_ref_count(folio) > nr_mapped +
-				     (folio_test_swapcache(folio) ? nr_pages : 0))
+	if (folio_ref_count(folio) > folio_large_mapcount(folio) +
+	    (folio_test_swapcache(folio) ? folio_nr_pages(folio) : 0))
 		return false;
 	if (!folio_trylock(folio))
 		return false;

@@ -10,6 +10,30 @@
 
 #include "internal.h"
 
+static __always_inline void dup_pages(struct page *page, int nr, bool sole)
+{
+	struct page *end = page + nr;
+
+	for (; page < end; page++) {
+		/* Atomic: other flags of a page in use may change meanwhile */
+		if (PageAnonExclusive(page))
+			ClearPageAnonExclusive(page);
+		page_inc_mapcount(page, sole);
+	}
+}
+
+/* How many of them nobody maps any more */
+static __always_inline int remove_pages(struct page *page, int nr, bool sole)
+{
+	struct page *end = page + nr;
+	int unmapped = 0;
+
+	for (; page < end; page++)
+		unmapped += page_dec_mapcount(page, sole);
+
+	return unmapped;
+}
+
 /**
  * folio_try_dup_anon_rmap_ptes - Map a range of an anonymous folio once more.
  * @folio: The folio: large and anonymous.
@@ -53,12 +77,11 @@ int folio_try_dup_anon_rmap_ptes(struct folio *folio, struct page *page,
 	 */
 	smp_mb__before_atomic();
 	sole = folio_begin_rmap(folio, dst_vma->vm_mm, nr_pages);
-	for (i = 0; i < nr_pages; i++) {
-		/* Atomic: other flags of a page in use may change meanwhile */
-		if (PageAnonExclusive(page + i))
-			ClearPageAnonExclusive(page + i);
-		page_inc_mapcount(page + i, sole);
-	}
+	/* Two loops: what is the same for all pages is asked once */
+	if (sole)
+		dup_pages(page, nr_pages, true);
+	else
+		dup_pages(page, nr_pages, false);
 	folio_end_rmap(folio, sole);
 
 	return 0;
@@ -79,7 +102,7 @@ void folio_remove_anon_rmap_ptes(struct folio *folio, struct page *page,
 				 int nr_pages, struct vm_area_struct *vma,
 				 bool queue)
 {
-	int i, unmapped = 0;
+	int unmapped;
 	bool sole;
 
 	VM_WARN_ON_FOLIO(!folio_test_anon(folio) || !folio_test_large(folio), folio);
@@ -94,8 +117,10 @@ void folio_remove_anon_rmap_ptes(struct folio *folio, struct page *page,
 	 * khugepaged's is_refcount_suitable().
 	 */
 	sole = folio_begin_rmap(folio, vma->vm_mm, -nr_pages);
-	for (i = 0; i < nr_pages; i++)
-		unmapped += page_dec_mapcount(page + i, sole);
+	if (sole)
+		unmapped = remove_pages(page, nr_pages, true);
+	else
+		unmapped = remove_pages(page, nr_pages, false);
 	folio_end_rmap(folio, sole);
 
 	if (unmapped) {

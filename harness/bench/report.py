@@ -70,11 +70,12 @@ def write_line(key, figure):
     print(f"{key[0]} {key[1]} {figure[0]:.3f} {figure[1]:.4f}")
 
 
-def mean(values):
-    """Of the rounds but the dearest, in which something else came between. Not the
-    least: the page allocator's lists fill up and are emptied once in some rounds."""
+def median(values):
+    """Of the rounds: in one of them something may come between, or the page
+    allocator's lists be emptied."""
     values = sorted(values)
-    return sum(values[:-1]) / (len(values) - 1) if len(values) > 1 else values[0]
+    half = len(values) // 2
+    return values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2
 
 
 def join(result, counts, program):
@@ -122,7 +123,7 @@ def join(result, counts, program):
             figure = (insns / pages, locked / pages)
         rounds.setdefault((op, kb), []).append(figure)
     for key, figures in rounds.items():
-        write_line(key, [mean(column) for column in zip(*figures)])
+        write_line(key, [median(column) for column in zip(*figures)])
 
 
 def test(ok, name):

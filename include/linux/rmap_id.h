@@ -227,6 +227,19 @@ static inline bool folio_owned(struct folio *folio, struct mm_struct *mm)
 #endif /* CONFIG_RMAP_ID */
 
 /**
+ * folio_may_be_owned - Whether it is worth while to ask folio_owned().
+ * @folio: A large folio.
+ *
+ * Context: A page table that maps it is locked.
+ * Return: False if it is not tracked, or if it has more mappings than pages.
+ */
+static inline bool folio_may_be_owned(struct folio *folio)
+{
+	return folio_has_rmap_id(folio) &&
+	       folio_large_mapcount(folio) <= folio_nr_pages(folio);
+}
+
+/**
  * page_begin_rmap - folio_begin_rmap() for the folio of any page.
  * @page: The page: of a tracked folio, of one that is not, or a single page.
  * @mm: Who maps it.
