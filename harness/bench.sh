@@ -134,6 +134,25 @@ planted()
 		"the planted kernel is over the budget of fault 64 in both columns"
 }
 
+# same_twice ARCH: two boots have the same figures. What the kernel does by itself
+# now and then, to its lists of free pages above all, can fall into the rounds of
+# one: then a third has to be like one of the two.
+same_twice()
+{
+	local line other
+
+	line=$(report same "$OUT/$1-first-count.figures" "$OUT/$1-laf-count.figures" || :)
+	if [[ $line = not* ]]; then
+		say "$1: ${line#not ok }; runs once more"
+		count "$1" third "$1-third" count >&2 || die "no figures for $1; what stopped it stands above"
+		for other in first laf; do
+			[[ $line = not* ]] || break
+			line=$(report same "$OUT/$1-third-count.figures" "$OUT/$1-$other-count.figures" || :)
+		done
+	fi
+	echo "$line"
+}
+
 # half_way: a benchmark that stops half-way leaves no figures
 half_way()
 {
@@ -159,7 +178,7 @@ check()
 			count "$arch" $run "$arch-$run" known count || die "no figures for $arch; what stopped it stands above"
 		done
 		tests "$(report known "$OUT/$arch-laf-known.figures" || :)"
-		tests "$(report same "$OUT/$arch-first-count.figures" "$OUT/$arch-laf-count.figures" || :)"
+		tests "$(same_twice "$arch")"
 		if [ "$mode" = --lower ]; then
 			report lower "$arch" "$BUDGETS" "$OUT/$arch-laf-count.figures" >"$OUT/budgets.part"
 			cat "$OUT/budgets.part" >"$BUDGETS"

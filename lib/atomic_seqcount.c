@@ -13,7 +13,6 @@
  */
 #include <linux/atomic_seqcount.h>
 #include <linux/cache.h>
-#include <linux/export.h>
 #include <linux/init.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
@@ -24,7 +23,6 @@
 #include <linux/string.h>
 
 DEFINE_STATIC_KEY_FALSE(atomic_seqcount_sole);
-EXPORT_SYMBOL_GPL(atomic_seqcount_sole);
 
 static enum { SOLE_AUTO, SOLE_ON, SOLE_OFF } sole_wanted;
 
@@ -66,7 +64,6 @@ bool atomic_seqcount_prefers_sole(u64 shared, u64 sole)
 {
 	return sole + div_u64(sole, 9) < shared;
 }
-EXPORT_SYMBOL_GPL(atomic_seqcount_prefers_sole);
 
 #define ROUNDS	8
 #define TIMES	64

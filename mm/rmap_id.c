@@ -100,7 +100,7 @@ void mm_rmap_id_free(struct mm_struct *mm)
 void __init rmap_id_init(void)
 {
 	rmap_id_count(&tables);
-	BUG_ON(rmap_id_total(&tables) != RMAP_ID_NR);
+	WARN_ON(rmap_id_total(&tables) != RMAP_ID_NR);
 	set_sums(&rmap_id_shared, 0);
 }
 

@@ -64,11 +64,12 @@ static int discard_folio_ptes(struct folio *folio, struct vm_area_struct *vma,
 	 */
 	smp_mb();
 	refs = folio_ref_count(folio);
+	/* References, mappings, references: see rmap_batch.h */
 	smp_rmb();
 	mappings = folio_mapcount(folio);
 	/*
 	 * Who had a reference marks the folio dirty before he drops it: see
-	 * __remove_mapping(). And the references again: see rmap_batch.h.
+	 * __remove_mapping().
 	 */
 	smp_rmb();
 	/* One reference is reclaim's */

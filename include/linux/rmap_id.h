@@ -35,7 +35,7 @@
 /* Words of a sum, by order: Documentation/mm/rmap_id.rst has the table */
 #define RMAP_ID_ONE_WORD	4
 #define RMAP_ID_TWO_WORDS	12
-#define RMAP_ID_WORDS		(HPAGE_PMD_ORDER > RMAP_ID_TWO_WORDS ? 3 : 2)
+#define RMAP_ID_WORDS		(2 + (HPAGE_PMD_ORDER - RMAP_ID_TWO_WORDS > 0))
 
 /**
  * struct rmap_id - The ID of an address space.

@@ -532,7 +532,7 @@ static unsigned long change_keeps(enum change change)
 }
 
 /* The entries 2 to 1 + @nr are changed, no other; @got is what that returned */
-static void check_change(struct kunit *test, struct batch *b, enum change change,
+static void check_change(struct kunit *test, struct batch *b, enum change how,
 			 unsigned int mix, unsigned int nr, pte_t got, const pte_t *before)
 {
 	const unsigned long known = pte_flags_known();
@@ -545,24 +545,24 @@ static void check_change(struct kunit *test, struct batch *b, enum change change
 		if (at < 2 || at >= 2 + nr) {
 			KUNIT_EXPECT_EQ_MSG(test, pte_val(pte), pte_val(before[at]),
 					    "change %d, mix %#o, %u entries: neighbour %u",
-					    change, mix, nr, at);
+					    how, mix, nr, at);
 			continue;
 		}
 		any |= mock_mix(mix, at - 2);
-		if (!change_keeps(change)) {
+		if (!change_keeps(how)) {
 			KUNIT_EXPECT_TRUE_MSG(test, pte_none(pte),
 					      "change %d, mix %#o, entry %u of %u is %#llx",
-					      change, mix, at - 2, nr, (u64)pte_val(pte));
+					      how, mix, at - 2, nr, (u64)pte_val(pte));
 			continue;
 		}
 		KUNIT_EXPECT_EQ_MSG(test, mock_pte_flags(pte) & known,
-				    mock_mix(mix, at - 2) & known & change_keeps(change),
-				    "change %d, mix %#o, entry %u of %u", change, mix, at - 2, nr);
+				    mock_mix(mix, at - 2) & known & change_keeps(how),
+				    "change %d, mix %#o, entry %u of %u", how, mix, at - 2, nr);
 		KUNIT_EXPECT_TRUE(test, pte_present(pte));
 		KUNIT_EXPECT_EQ(test, pte_pfn(pte), pte_pfn(before[at]));
 	}
 
-	if (change == GET_AND_CLEAR) {
+	if (how == GET_AND_CLEAR) {
 		const unsigned long ored = MOCK_YOUNG | MOCK_DIRTY;
 
 		KUNIT_EXPECT_EQ_MSG(test, mock_pte_flags(got) & ored, any & ored,

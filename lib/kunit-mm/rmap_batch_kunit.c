@@ -546,7 +546,7 @@ static void copy_mixes(struct kunit *test)
 				unsigned long flags = mock_mix(mix, i) & ~MOCK_WRITE;
 
 				mock_expect_pte(test, mock_pte(parent, 1 + i), page, flags,
-					  "parent", mix, i);
+						"parent", mix, i);
 				/* What is not tracked is that of the run's first */
 				if ((mock_mix(mix, i) ^ mock_mix(mix, first)) & end_bits)
 					first = i;
@@ -554,7 +554,7 @@ static void copy_mixes(struct kunit *test)
 					flags = (flags & ~MOCK_SOFT_DIRTY) |
 						(mock_mix(mix, first) & MOCK_SOFT_DIRTY);
 				mock_expect_pte(test, mock_pte(child, 1 + i), page,
-					  flags & ~MOCK_YOUNG, "child", mix, i);
+						flags & ~MOCK_YOUNG, "child", mix, i);
 				KUNIT_EXPECT_EQ(test, page_mapcount(page), 2);
 				KUNIT_EXPECT_FALSE_MSG(test, PageAnonExclusive(page),
 						       "case %#o, page %u", mix, i);
@@ -606,8 +606,8 @@ static void copy_ranges(struct kunit *test)
 					else
 						KUNIT_EXPECT_TRUE(test, pte_none(pte));
 					mock_expect_pte(test, mock_pte(parent, 1 + i), page,
-						  in ? flags & ~MOCK_WRITE : flags,
-						  "parent", code, i);
+							in ? flags & ~MOCK_WRITE : flags,
+							"parent", code, i);
 					KUNIT_EXPECT_EQ(test, page_mapcount(page), 1 + in);
 					KUNIT_EXPECT_EQ(test, !!PageAnonExclusive(page), !in);
 				}
@@ -661,7 +661,8 @@ static void copy_pinned(struct kunit *test)
 				pte_t pte = mock_pte(child, i);
 
 				if (i >= start && i < start + want)
-					mock_expect_pte(test, pte, page, MOCK_DIRTY, "child", code, i);
+					mock_expect_pte(test, pte, page, MOCK_DIRTY, "child",
+							code, i);
 				else
 					KUNIT_EXPECT_TRUE(test, pte_none(pte));
 				mock_expect_pte(test, mock_pte(parent, i), page, mask & BIT(i) ?

@@ -3,7 +3,7 @@
  * A model of include/linux/atomic_seqcount.h for Spin: writers of both kinds, and
  * a reader, in all interleavings of their steps.
  *
- *	spin -a atomic_seqcount.pml && gcc -O2 -DSAFETY -o pan pan.c && ./pan
+ *	spin -a atomic_seqcount.pml && gcc -O2 -DSAFETY pan.c && ./a.out
  *
  * Each step is one access to memory. They are seen in order by all: what the
  * memory model allows beyond that is argued in the header, at the barriers.

@@ -98,10 +98,11 @@ int main(int argc, char **argv)
 	bad = atomic64_read(&mixed) || atomic_read(&nr) || atomic64_read(&sums[0]) ||
 	      atomic64_read(&sums[1]) || atomic64_read(&seq.word) & ATOMIC_SEQCOUNT_ACTIVE ||
 	      !atomic64_read(&accepted) || !atomic64_read(&soles);
-	printf("%ld threads, %lld sections, %lld by a sole writer; %lld states accepted, %lld mixed; left %d, %lld, %lld: %s\n",
-	       threads, (long long)atomic64_read(&sections), (long long)atomic64_read(&soles),
-	       (long long)atomic64_read(&accepted), (long long)atomic64_read(&mixed),
-	       atomic_read(&nr), (long long)atomic64_read(&sums[0]),
+	printf("%ld threads, %lld sections, %lld by a sole writer; ", threads,
+	       (long long)atomic64_read(&sections), (long long)atomic64_read(&soles));
+	printf("%lld states accepted, %lld mixed; ", (long long)atomic64_read(&accepted),
+	       (long long)atomic64_read(&mixed));
+	printf("left %d, %lld, %lld: %s\n", atomic_read(&nr), (long long)atomic64_read(&sums[0]),
 	       (long long)atomic64_read(&sums[1]), bad ? "bad" : "good");
 	return bad;
 }

@@ -38,17 +38,16 @@ typedef struct { s64 counter; } atomic64_t;
 	VAL;								\
 })
 #define cpu_relax()		sched_yield()
+/* ThreadSanitizer does not know fences; what this one orders are atomics */
 #define smp_rmb()		__atomic_thread_fence(__ATOMIC_ACQUIRE)
 
-#undef __always_inline
-#define __always_inline		inline __attribute__((always_inline))
 #define __bitwise
 #define __force
 #define likely(x)		__builtin_expect(!!(x), 1)
 #define unlikely(x)		__builtin_expect(!!(x), 0)
 #define BIT_ULL(n)		(1ULL << (n))
 #define GENMASK_ULL(h, l)	((~0ULL << (l)) & (~0ULL >> (63 - (h))))
-#define IS_ENABLED(option)	0
+#define IS_ENABLED(CONFIG_option) 0
 #define ASSERT_EXCLUSIVE_WRITER(v) do { } while (0)
 #define lockdep_assert_preemption_disabled() do { } while (0)
 #define preempt_disable()	do { } while (0)

@@ -262,9 +262,9 @@ static void test_soft_dirty(int order)
 		laf_skip("no soft-dirty bits");
 	laf_at(char, mem + laf_page) = 1;
 	for (i = 0; i < nr; i++) {
-		bool saw = laf_pagemap(mem + i * laf_page) & PM_SOFT_DIRTY;
+		bool saw = laf_pagemap(mem + i * laf_page) & PM_SOFT_DIRTY, want = i == 1;
 
-		if (!laf_expect(saw == (i == 1), "page %zu: soft-dirty %d", i, saw))
+		if (!laf_expect(saw == want, "page %zu: soft-dirty %d", i, saw))
 			break;
 	}
 	write_bytes(mem, nr);
