@@ -25,7 +25,7 @@ one()
 	on)	;;
 	# The feature's own files are only built where its option is on,
 	off)	mapfile -t targets < <(printf '%s\n' "${targets[@]}" |
-			grep -vE '^(lib/kunit-mm/|mm/large_anon_folio)') ;;
+			grep -vE '^(lib/kunit-mm/|mm/large_anon_folio|mm/rmap_id)') ;;
 	# and here not even all of those that it changes.
 	*)	targets=(mm/ fs/proc/task_mmu.o) ;;
 	esac
@@ -50,6 +50,8 @@ for option in on off; do
 done
 one x86_64 clang on common.config x86_64.config on.config
 one arm64 clang on common.config on.config
+# Without exact sharing, which is a choice.
+one x86_64 gcc noid common.config x86_64.config on.config noid.config
 # No huge pages at all, and an architecture that does not have the option.
 one x86_64 gcc nothp nothp.config
 one i386 gcc none

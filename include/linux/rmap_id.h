@@ -219,6 +219,11 @@ static inline void folio_check_rmap_id(struct folio *folio)
 {
 }
 
+static inline bool folio_mapped_shared(struct folio *folio, struct mm_struct *mm)
+{
+	return folio_mapcount(folio) > 1;	/* not known: rather shared */
+}
+
 static inline bool folio_owned(struct folio *folio, struct mm_struct *mm)
 {
 	return false;
