@@ -4,7 +4,7 @@
 
     report.py join RESULT COUNTS PROGRAM    figures of one boot, on stdout
     report.py known FIGURES                 known sequences were counted right
-    report.py same FIGURES FIGURES          two runs agree
+    report.py same FIGURES FIGURES...       two of the runs agree, for each figure
     report.py check ARCH BUDGETS FIGURES    none above its budget
     report.py lower ARCH BUDGETS FIGURES    lowers budgets, on stdout
     report.py json OUT KEY=VALUE...         all figures of a run, as JSON
@@ -70,12 +70,10 @@ def write_line(key, figure):
     print(f"{key[0]} {key[1]} {figure[0]:.3f} {figure[1]:.4f}")
 
 
-def median(values):
-    """Of the rounds: in one of them something may come between, or the page
-    allocator's lists be emptied."""
-    values = sorted(values)
-    half = len(values) // 2
-    return values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2
+def usual(values):
+    """The second least of the rounds. Into the dearer ones something may have come,
+    the page allocator's lists above all; the least may have profited from it."""
+    return sorted(values)[min(1, len(values) - 1)]
 
 
 def join(result, counts, program):
@@ -123,7 +121,7 @@ def join(result, counts, program):
             figure = (insns / pages, locked / pages)
         rounds.setdefault((op, kb), []).append(figure)
     for key, figures in rounds.items():
-        write_line(key, [median(column) for column in zip(*figures)])
+        write_line(key, [usual(column) for column in zip(*figures)])
 
 
 def test(ok, name):
@@ -156,12 +154,17 @@ def is_judged(key):
     return not key[0].endswith("_bare")
 
 
-def same(a, b):
-    a, b = read(a), read(b)
-    bad = [f"{op} {kb} kB: {text}" for (op, kb) in a if is_judged((op, kb))
-           for text in above(a[op, kb], b[op, kb], REPEAT) + above(b[op, kb], a[op, kb], REPEAT)]
-    if a.keys() != b.keys():
+def same(*paths):
+    """Each figure is alike in two of the runs."""
+    runs = [read(path) for path in paths]
+    bad = []
+    if any(run.keys() != runs[0].keys() for run in runs):
         bad.append("two runs measured different things")
+    for key in runs[0] if not bad else ():
+        differ = [above(a[key], b[key], REPEAT) + above(b[key], a[key], REPEAT)
+                  for i, a in enumerate(runs) for b in runs[i + 1:]]
+        if is_judged(key) and all(differ):
+            bad.append(f"{key[0]} {key[1]} kB: {differ[0][0]}")
     return test(not bad, "; ".join([f"two runs differ by less than {100 * REPEAT - 100:.1f} %"] + bad))
 
 
