@@ -287,8 +287,8 @@ def table(path):
 
 def contention(arch, cpus, kernels):
     print(f"{arch}, {cpus} CPUs at once on the same folios: instructions/locked instructions for each page, and their")
-    print("ratio to stock 6.1 (its 4 kB pages where it has no such size). Emulated CPUs: no throughput. No kernel")
-    print("here has a sequence count for folios, so there are no retries of one to report.")
+    print("ratio to stock 6.1 (its 4 kB pages where it has no such size). Emulated CPUs: no throughput. How often")
+    print("a reader of a folio's sequence count met a writer is not counted.")
     print(f"{'':29}{'kB':>5}{'stock 6.1':>15}{'this tree':>15}{'ratio':>13}{'stock 6.12':>15}{'ratio':>13}")
     base = kernels.get("stock-6.1", {})
     for op, title in CONTEND.items():
