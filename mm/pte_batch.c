@@ -7,6 +7,7 @@
  * folio. It handles as much as is alike, and says how much that was; what it
  * can't, the loop handles page by page.
  */
+#include <linux/hugetlb.h>
 #include <linux/large_anon_folio.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
@@ -438,9 +439,10 @@ static void reuse_ptes(struct vm_fault *vmf, struct folio *folio)
 		ptes_left(addr, pmd_addr_end(addr, vma->vm_end)));
 	struct page *page = vmf->page - before;
 	pte_t *ptep = vmf->pte - before, *end = vmf->pte + after;
+	unsigned long start = addr - before * PAGE_SIZE;
+	bool flush = false;
 
-	addr -= before * PAGE_SIZE;
-	for (; ptep < end; ptep++, page++, addr += PAGE_SIZE) {
+	for (addr = start; ptep < end; ptep++, page++, addr += PAGE_SIZE) {
 		pte_t old, pte = ptep_get(ptep);
 
 		if (!pte_present(pte) || pte_pfn(pte) != page_to_pfn(page))
@@ -452,7 +454,7 @@ static void reuse_ptes(struct vm_fault *vmf, struct folio *folio)
 		    !pte_needs_no_write_fault(vma, pte) ||
 		    userfaultfd_pte_wp(vma, pte))
 			continue;
-		/* Read-only TLB entries may stay: they fault once and are gone */
+		flush = flush || pte_needs_flush(pte, pte_mkwrite(pte));
 		if (pte_hw_settled(pte)) {
 			set_pte_at(vma->vm_mm, addr, ptep, pte_mkwrite(pte));
 		} else {
@@ -461,6 +463,12 @@ static void reuse_ptes(struct vm_fault *vmf, struct folio *folio)
 						pte_mkwrite(old));
 		}
 	}
+	/*
+	 * A fault does not drop an outdated entry everywhere: on arm64, a write
+	 * through one that stays would fault again and again.
+	 */
+	if (flush)
+		flush_tlb_range(vma, start, addr);
 }
 
 /**

@@ -23,7 +23,9 @@
  *
  * A writer that finds itself alone can be the *sole* one: others wait until it is
  * done, and meanwhile it changes the counters by plain loads and stores. Whether
- * that pays is the hardware's matter: see lib/atomic_seqcount.c.
+ * that pays is the hardware's matter: see lib/atomic_seqcount.c. Being waited for,
+ * it is a lock: who begins a section with a lock held that interrupts take must not
+ * meet a sole writer that such an interrupt stops. Therefore it is off by default.
  *
  * Documentation/locking/atomic_seqcount.rst says more. The idea is that of the
  * message on precise "mapped shared" detection.
