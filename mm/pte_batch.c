@@ -443,7 +443,7 @@ static void reuse_ptes(struct vm_fault *vmf, struct folio *folio)
 	bool flush = false;
 
 	for (addr = start; ptep < end; ptep++, page++, addr += PAGE_SIZE) {
-		pte_t old, pte = ptep_get(ptep);
+		pte_t old, new, pte = ptep_get(ptep);
 
 		if (!pte_present(pte) || pte_pfn(pte) != page_to_pfn(page))
 			continue;
@@ -454,13 +454,19 @@ static void reuse_ptes(struct vm_fault *vmf, struct folio *folio)
 		    !pte_needs_no_write_fault(vma, pte) ||
 		    userfaultfd_pte_wp(vma, pte))
 			continue;
-		flush = flush || pte_needs_flush(pte, pte_mkwrite(pte));
+		new = pte_mkwrite(pte);
+		/* A child's are old; without hardware's help that is a fault */
+		if (!arch_has_hw_pte_young())
+			new = pte_mkyoung(new);
+		flush = flush || pte_needs_flush(pte, new);
 		if (pte_hw_settled(pte)) {
-			set_pte_at(vma->vm_mm, addr, ptep, pte_mkwrite(pte));
+			set_pte_at(vma->vm_mm, addr, ptep, new);
 		} else {
 			old = ptep_modify_prot_start(vma, addr, ptep);
-			ptep_modify_prot_commit(vma, addr, ptep, old,
-						pte_mkwrite(old));
+			/* Hardware may have made it young meanwhile */
+			if (pte_young(old))
+				new = pte_mkyoung(new);
+			ptep_modify_prot_commit(vma, addr, ptep, old, new);
 		}
 	}
 	/*
