@@ -440,7 +440,7 @@ static void reuse_ptes(struct vm_fault *vmf, struct folio *folio)
 	struct page *page = vmf->page - before;
 	pte_t *ptep = vmf->pte - before, *end = vmf->pte + after;
 	unsigned long start = addr - before * PAGE_SIZE;
-	bool flush = false;
+	bool changed = false;
 
 	for (addr = start; ptep < end; ptep++, page++, addr += PAGE_SIZE) {
 		pte_t old, new, pte = ptep_get(ptep);
@@ -458,7 +458,7 @@ static void reuse_ptes(struct vm_fault *vmf, struct folio *folio)
 		/* A child's are old; without hardware's help that is a fault */
 		if (!arch_has_hw_pte_young())
 			new = pte_mkyoung(new);
-		flush = flush || pte_needs_flush(pte, new);
+		changed = true;
 		if (pte_hw_settled(pte)) {
 			set_pte_at(vma->vm_mm, addr, ptep, new);
 		} else {
@@ -471,9 +471,9 @@ static void reuse_ptes(struct vm_fault *vmf, struct folio *folio)
 	}
 	/*
 	 * A fault does not drop an outdated entry everywhere: on arm64, a write
-	 * through one that stays would fault again and again.
+	 * through one that stays would fault again and again. x86 drops it.
 	 */
-	if (flush)
+	if (changed && (!IS_ENABLED(CONFIG_X86) || IS_ENABLED(CONFIG_UML)))
 		flush_tlb_range(vma, start, addr);
 }
 
