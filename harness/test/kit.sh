@@ -876,7 +876,7 @@ test_bench_join()
 {
 	ready
 	bench_run
-	same "figures" "$(report join "$T/result" "$T/counts" count)" "fault 64 745.000 2.0000"
+	same "figures" "$(report join "$T/result" "$T/counts" count)" "fault 64 750.000 2.0000"
 	same "other" "$(report join "$T/result" "$T/counts" known)" "getppid_100 0 18300.000 0.0000"
 	# QEMU was killed; a line was lost; the program died; it never came to it
 	sed -i '$d' "$T/counts"
