@@ -56,7 +56,8 @@ inputs_list()
 # snapshot: write the inputs as a git tree, print its name
 snapshot()
 {
-	rm -f "$WORK/inputs.index"
+	# The lock of one that was killed; only who holds ours gets here
+	rm -f "$WORK/inputs.index" "$WORK/inputs.index.lock"
 	inputs_list | GIT_DIR=$TREE/.git GIT_WORK_TREE=$ROOT GIT_INDEX_FILE=$WORK/inputs.index \
 		git -C "$ROOT" update-index --add --stdin
 	GIT_DIR=$TREE/.git GIT_INDEX_FILE=$WORK/inputs.index git write-tree
