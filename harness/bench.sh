@@ -101,11 +101,6 @@ tests()
 	failed=$((failed + $(grep -c '^not ok ' <<<"$1" || :)))
 }
 
-result()
-{
-	tests "$([ "$1" = 1 ] && echo "ok $2" || echo "not ok $2")"
-}
-
 # figure FILE OPERATION KB COLUMN: 3 instructions, 4 locked instructions
 figure()
 {

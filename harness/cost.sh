@@ -64,17 +64,6 @@ figure()
 	echo "$n"
 }
 
-result()
-{
-	if [ "$1" = 1 ]; then
-		echo "ok $2"
-		passed=$((passed + 1))
-	else
-		echo "not ok $2"
-		failed=$((failed + 1))
-	fi
-}
-
 use_tree
 guest_qemu x86_64
 # Kernel, setting, what it is, whether it must cost what stock 6.1 costs

@@ -357,6 +357,18 @@ touched_sources()
 			!/^arch\// || index($0, own) == 1'
 }
 
+# result OK TEXT: one test, which is passed when OK is 1; adds to passed or failed
+result()
+{
+	if [ "$1" = 1 ]; then
+		echo "ok $2"
+		passed=$((passed + 1))
+	else
+		echo "not ok $2"
+		failed=$((failed + 1))
+	fi
+}
+
 # counts PASSED FAILED SKIPPED: the line that ends every suite; returns 1 when
 # something failed or nothing ran
 counts()

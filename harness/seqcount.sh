@@ -15,17 +15,6 @@ passed=0 failed=0
 mkdir -p "$OUT"
 lock seqcount
 
-result()
-{
-	if [ "$1" = 1 ]; then
-		echo "ok $2"
-		passed=$((passed + 1))
-	else
-		echo "not ok $2"
-		failed=$((failed + 1))
-	fi
-}
-
 # model FILE ARG...: look at all states; sets errors and states
 model()
 {

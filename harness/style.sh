@@ -11,8 +11,8 @@ use_tree
 cd "$TREE"
 passed=0 failed=0
 
-# result NAME OUTPUT: one test, ok when there is no output
-result()
+# silent NAME OUTPUT: one test, ok when there is no output
+silent()
 {
 	if [ -z "$2" ]; then
 		echo "ok $1"
@@ -37,7 +37,7 @@ for commit in $(git rev-list --reverse laf-base..laf); do
 		scripts/checkpatch.pl --strict --terse --show-types --no-summary --color=never \
 			--ignore "$ignore" - 2>&1) || rc=$?
 	[ $rc -eq 0 ] || [ -n "$out" ] || out="checkpatch.pl ended with $rc"
-	result "checkpatch $(git log -1 --format=%s "$commit")" "$(head -n 30 <<<"$out")"
+	silent "checkpatch $(git log -1 --format=%s "$commit")" "$(head -n 30 <<<"$out")"
 done
 
 mapfile -t NEW < <(git -c core.quotePath=off diff-tree -r --no-renames --diff-filter=A \
@@ -49,7 +49,7 @@ for f in "${NEW[@]}"; do
 	scripts/get_maintainer.pl --no-git --no-git-fallback --sections -f "$f" 2>/dev/null |
 		grep -qxF -- "$titles" || out="no entry of MAINTAINERS has a pattern for it"
 	[ -n "$titles" ] || out="the repository has no MAINTAINERS entry"
-	result "get_maintainer $f" "$out"
+	silent "get_maintainer $f" "$out"
 done
 
 # Patches and the cover letter are mails; COPYING is the licence's own text.
@@ -62,5 +62,5 @@ while read -r f; do
 	[ -f "$f" ] || continue
 	head -n 5 -- "$f" | grep -q 'SPDX-License-Identifier: ' || missing+="$f"$'\n'
 done < <(git ls-files -co --exclude-standard 2>/dev/null || find . -path ./build -prune -o -type f -print)
-result "SPDX lines" "${missing%$'\n'}"
+silent "SPDX lines" "${missing%$'\n'}"
 counts $passed $failed 0
