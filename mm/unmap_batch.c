@@ -32,6 +32,37 @@ static int run_of(struct folio *folio, pte_t *ptep, unsigned long addr,
 			       any_dirty);
 }
 
+/*
+ * Take a page's PTE away to put an entry in its place. If the page must not
+ * become shared by that, or the architecture objects, the PTE is put back.
+ */
+static bool take_pte(struct vm_area_struct *vma, unsigned long addr,
+		     pte_t *ptep, struct page *page, bool exclusive, pte_t *pte)
+{
+	/* Exclusive or not is asked when gup-fast can't find it any more */
+	*pte = ptep_get_and_clear(vma->vm_mm, addr, ptep);
+	if (arch_unmap_one(vma->vm_mm, vma, addr, *pte) < 0 ||
+	    (exclusive && page_try_share_anon_rmap(page))) {
+		set_pte_at(vma->vm_mm, addr, ptep, *pte);
+		return false;
+	}
+
+	return true;
+}
+
+/* The PTE of an entry, with what others track in the PTE that it replaces */
+static pte_t entry_to_pte(swp_entry_t entry, pte_t pte)
+{
+	pte_t swp_pte = swp_entry_to_pte(entry);
+
+	if (pte_soft_dirty(pte))
+		swp_pte = pte_swp_mksoft_dirty(swp_pte);
+	if (pte_uffd_wp(pte))
+		swp_pte = pte_swp_mkuffd_wp(swp_pte);
+
+	return swp_pte;
+}
+
 /* What follows the loss of a run: its mappings and their references */
 static void unmap_run(struct folio *folio, struct page *page, int nr,
 		      struct vm_area_struct *vma)
@@ -116,23 +147,15 @@ static int swap_folio_ptes(struct folio *folio, struct vm_area_struct *vma,
 
 		if (swap_duplicate(entry) < 0)
 			break;
-		/* Exclusive or not is asked when gup-fast can't find it any more */
-		pte = ptep_get_and_clear(mm, addr, ptep);
-		if (arch_unmap_one(mm, vma, addr, pte) < 0 ||
-		    (exclusive && page_try_share_anon_rmap(page + nr))) {
-			set_pte_at(mm, addr, ptep, pte);
+		if (!take_pte(vma, addr, ptep, page + nr, exclusive, &pte)) {
 			swap_free(entry);
 			break;
 		}
 		dirty |= pte_dirty(pte);
 
-		swp_pte = swp_entry_to_pte(entry);
+		swp_pte = entry_to_pte(entry, pte);
 		if (exclusive)
 			swp_pte = pte_swp_mkexclusive(swp_pte);
-		if (pte_soft_dirty(pte))
-			swp_pte = pte_swp_mksoft_dirty(swp_pte);
-		if (pte_uffd_wp(pte))
-			swp_pte = pte_swp_mkuffd_wp(swp_pte);
 		set_pte_at(mm, addr, ptep, swp_pte);
 	}
 	if (!nr)
@@ -238,13 +261,8 @@ int migrate_folio_ptes(struct folio *folio, struct vm_area_struct *vma,
 		/* It gets another kind of entry */
 		if (PageHWPoison(page + nr))
 			break;
-		/* Exclusive or not is asked when gup-fast can't find it any more */
-		pte = ptep_get_and_clear(mm, addr, ptep);
-		if (arch_unmap_one(mm, vma, addr, pte) < 0 ||
-		    (exclusive && page_try_share_anon_rmap(page + nr))) {
-			set_pte_at(mm, addr, ptep, pte);
+		if (!take_pte(vma, addr, ptep, page + nr, exclusive, &pte))
 			break;
-		}
 		dirty |= pte_dirty(pte);
 
 		VM_WARN_ON_FOLIO(pte_write(pte) && !exclusive, folio);
@@ -258,11 +276,7 @@ int migrate_folio_ptes(struct folio *folio, struct vm_area_struct *vma,
 			entry = make_migration_entry_young(entry);
 		if (pte_dirty(pte))
 			entry = make_migration_entry_dirty(entry);
-		swp_pte = swp_entry_to_pte(entry);
-		if (pte_soft_dirty(pte))
-			swp_pte = pte_swp_mksoft_dirty(swp_pte);
-		if (pte_uffd_wp(pte))
-			swp_pte = pte_swp_mkuffd_wp(swp_pte);
+		swp_pte = entry_to_pte(entry, pte);
 		set_pte_at(mm, addr, ptep, swp_pte);
 		trace_set_migration_pte(addr, pte_val(swp_pte), folio_order(folio));
 	}

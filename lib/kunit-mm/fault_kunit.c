@@ -19,8 +19,6 @@
 
 #include "mock_pgtable.h"
 
-#define MOCK_VM_FLAGS	(VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE)
-
 /* Orders that a test may fill: the PMD's and what is too much memory left out */
 static unsigned long test_orders(void)
 {

@@ -26,6 +26,9 @@
 /* The pages are not PageAnonExclusive, as after fork */
 #define MOCK_SHARED	BIT(5)
 
+/* Private memory that can be read and written */
+#define MOCK_VM_FLAGS	(VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE)
+
 /**
  * struct mock_run - A run of PTEs that map consecutive pages of one folio.
  * @order: Order of the folio, 0 or from 2 up.
@@ -134,6 +137,18 @@ void mock_leak_check(struct kunit *test);
 static inline unsigned long mock_addr(struct mock_pgtable *mock, unsigned int at)
 {
 	return mock->vma->vm_start + at * PAGE_SIZE;
+}
+
+/**
+ * mock_queued - Whether a folio waits to be split.
+ * @folio: The folio, of any order.
+ *
+ * Return: True if it is on a deferred-split queue.
+ */
+static inline bool mock_queued(struct folio *folio)
+{
+	return folio_order(folio) >= 2 &&
+	       !list_empty(page_deferred_list(&folio->page));
 }
 
 /**

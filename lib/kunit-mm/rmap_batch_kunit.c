@@ -25,16 +25,9 @@ static unsigned int seed = 20230717;
 module_param(seed, uint, 0444);
 MODULE_PARM_DESC(seed, "What the random sequences begin with");
 
-#define MOCK_VM_FLAGS	(VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE)
-
 #define MODEL_ORDER	min(6, MOCK_MAX_ORDER)
 #define MODEL_PAGES	64
 #define NR_MMS		3
-
-static bool queued(struct folio *folio)
-{
-	return !list_empty(page_deferred_list(&folio->page));
-}
 
 /* ------------------------------------------------------------------ model */
 
@@ -240,7 +233,7 @@ static void model_check(struct model *m, const char *step, unsigned int after)
 			    m->order, step, after);
 	KUNIT_EXPECT_EQ_MSG(test, folio_ref_count(m->folio), 1 + total + m->pins,
 			    "order %u, %s, step %u", m->order, step, after);
-	KUNIT_EXPECT_EQ_MSG(test, queued(m->folio), m->queued, "order %u, %s, step %u",
+	KUNIT_EXPECT_EQ_MSG(test, mock_queued(m->folio), m->queued, "order %u, %s, step %u",
 			    m->order, step, after);
 	model_check_shared(m, step, after, total);
 
@@ -429,13 +422,13 @@ static void rmap_whole_or_parts(struct kunit *test)
 					if (part) {
 						model_remove(m, mm, 0, part);
 						model_check(m, "first part", part);
-						KUNIT_EXPECT_EQ(test, queued(m->folio),
+						KUNIT_EXPECT_EQ(test, mock_queued(m->folio),
 								mm == sharers - 1);
 					}
 					model_remove(m, mm, part, m->nr - part);
 					model_check(m, "the rest", part);
 				}
-				KUNIT_EXPECT_EQ(test, queued(m->folio), part > 0);
+				KUNIT_EXPECT_EQ(test, mock_queued(m->folio), part > 0);
 				model_release(m);
 			}
 }
@@ -560,7 +553,7 @@ static void copy_mixes(struct kunit *test)
 						       "case %#o, page %u", mix, i);
 			}
 			mock_unmap(child, 0, 6);
-			KUNIT_EXPECT_FALSE(test, queued(folio));
+			KUNIT_EXPECT_FALSE(test, mock_queued(folio));
 		}
 		mock_pgtable_release(child);
 		mock_pgtable_release(parent);
@@ -753,7 +746,7 @@ static void zap_whole(struct kunit *test)
 		if (GATHERED) {
 			KUNIT_EXPECT_EQ_MSG(test, folio_ref_count(folio), 1, "order %u", order);
 			KUNIT_EXPECT_EQ_MSG(test, folio_mapcount(folio), 0, "order %u", order);
-			KUNIT_EXPECT_FALSE(test, queued(folio));
+			KUNIT_EXPECT_FALSE(test, mock_queued(folio));
 			KUNIT_EXPECT_EQ(test, sum_mthp_stat(order, MTHP_STAT_NR_ANON) -
 					before.mthp[order][MTHP_STAT_NR_ANON], 1L);
 		}
@@ -803,7 +796,7 @@ static void check_zap_range(struct kunit *test, struct mock_pgtable *mock,
 			    "order %u, pages %u to %u", order, first, end - 1);
 	KUNIT_EXPECT_EQ_MSG(test, folio_mapcount(folio), nr - gone,
 			    "order %u, pages %u to %u", order, first, end - 1);
-	KUNIT_EXPECT_EQ_MSG(test, queued(folio), part, "order %u, pages %u to %u", order,
+	KUNIT_EXPECT_EQ_MSG(test, mock_queued(folio), part, "order %u, pages %u to %u", order,
 			    first, end - 1);
 	KUNIT_EXPECT_EQ_MSG(test, sum_mthp_stat(order, MTHP_STAT_SPLIT_DEFERRED) - deferred,
 			    (long)part, "order %u, pages %u to %u", order, first, end - 1);
@@ -866,7 +859,7 @@ static void zap_prot_none(struct kunit *test)
 			mock_set_pte(mock, i, mock_run_pte(folio_page(folio, i),
 							   run.flags ^ MOCK_PROTNONE));
 			KUNIT_EXPECT_EQ(test, zap_at_once(mock, 0, 8), i);
-			KUNIT_EXPECT_TRUE(test, queued(folio));
+			KUNIT_EXPECT_TRUE(test, mock_queued(folio));
 			KUNIT_EXPECT_EQ(test, zap_at_once(mock, i, 8), 1);
 			if (i < 7)
 				KUNIT_EXPECT_EQ(test, zap_at_once(mock, i + 1, 8), 7 - i);
@@ -896,20 +889,20 @@ static void zap_shared(struct kunit *test)
 
 		KUNIT_EXPECT_EQ(test, mock_copy_run(parent, child, 0, nr), nr);
 		KUNIT_EXPECT_EQ(test, zap_at_once(parent, 0, nr), nr);
-		KUNIT_EXPECT_FALSE(test, queued(folio));
+		KUNIT_EXPECT_FALSE(test, mock_queued(folio));
 		KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1 + nr);
 		KUNIT_EXPECT_EQ(test, zap_at_once(child, 0, nr), nr);
-		KUNIT_EXPECT_FALSE(test, queued(folio));
+		KUNIT_EXPECT_FALSE(test, mock_queued(folio));
 		KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
 		KUNIT_EXPECT_EQ(test, sum_mthp_stat(order, MTHP_STAT_SPLIT_DEFERRED), deferred);
 
 		folio = mock_map_run(parent, &run);
 		KUNIT_EXPECT_EQ(test, mock_copy_run(parent, child, 0, nr), nr);
 		KUNIT_EXPECT_EQ(test, zap_at_once(parent, 0, nr / 2), nr / 2);
-		KUNIT_EXPECT_FALSE(test, queued(folio));
+		KUNIT_EXPECT_FALSE(test, mock_queued(folio));
 		KUNIT_EXPECT_EQ(test, folio_mapcount(folio), nr + nr / 2);
 		KUNIT_EXPECT_EQ(test, zap_at_once(child, 0, nr), nr);
-		KUNIT_EXPECT_TRUE(test, queued(folio));
+		KUNIT_EXPECT_TRUE(test, mock_queued(folio));
 		KUNIT_EXPECT_EQ(test, zap_at_once(parent, nr / 2, nr), nr / 2);
 		KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
 		KUNIT_EXPECT_EQ(test, folio_mapcount(folio), 0);

@@ -21,8 +21,6 @@ static unsigned int seed = 20231124;
 module_param(seed, uint, 0444);
 MODULE_PARM_DESC(seed, "What the random sequences begin with");
 
-#define MOCK_VM_FLAGS	(VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE)
-
 static struct rmap_id_tables tables;
 
 static unsigned int distance(const u8 *digits)

@@ -13,14 +13,6 @@
 
 #include "mock_pgtable.h"
 
-#define MOCK_VM_FLAGS	(VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE)
-
-static bool queued(struct folio *folio)
-{
-	return folio_order(folio) >= 2 &&
-	       !list_empty(page_deferred_list(&folio->page));
-}
-
 /* Change of a counter of a size */
 static long changed(const struct mock_counts *before,
 		    const struct mock_counts *after, int order,
@@ -118,11 +110,11 @@ static void deferred_split_queue(struct kunit *test)
 			KUNIT_ASSERT_EQ(test, mock_fault(mock, 0, true), 0);
 			folio = mock_folio(mock, 0);
 			KUNIT_ASSERT_EQ(test, (int)folio_order(folio), order);
-			KUNIT_EXPECT_FALSE(test, queued(folio));
+			KUNIT_EXPECT_FALSE(test, mock_queued(folio));
 
 			mock_unmap(mock, gone, 1);
 			mock_count(&part);
-			KUNIT_EXPECT_TRUE_MSG(test, queued(folio),
+			KUNIT_EXPECT_TRUE_MSG(test, mock_queued(folio),
 					      "order %d without page %u is not queued",
 					      order, gone);
 			KUNIT_EXPECT_EQ(test, folio_mapcount(folio), nr - 1);
@@ -172,7 +164,7 @@ static void deferred_split_shrinker(struct kunit *test)
 		/* Leave the second quarter only */
 		mock_unmap(mock, 0, nr / 4);
 		mock_unmap(mock, nr / 2, nr / 2);
-		KUNIT_EXPECT_TRUE(test, queued(folio));
+		KUNIT_EXPECT_TRUE(test, mock_queued(folio));
 
 		drop_slab();
 		mock_count(&after);
@@ -218,9 +210,7 @@ static const struct {
 /* What a present PTE and its page have set, in the words of a run */
 static unsigned long flags_seen(pte_t pte)
 {
-	return (pte_write(pte) ? MOCK_WRITE : 0) |
-	       (pte_dirty(pte) ? MOCK_DIRTY : 0) |
-	       (pte_young(pte) ? MOCK_YOUNG : 0) |
+	return (mock_pte_flags(pte) & ~MOCK_SOFT_DIRTY) |
 	       (PageAnonExclusive(pte_page(pte)) ? 0 : MOCK_SHARED);
 }
 

@@ -19,14 +19,8 @@
 #include "../../mm/internal.h"
 #include "mock_pgtable.h"
 
-#define MOCK_VM_FLAGS	(VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE)
 #define MAX_ORDER_HERE	min(6, MOCK_MAX_ORDER)
 #define NR_MIXES	BIT(12)
-
-static bool queued(struct folio *folio)
-{
-	return !list_empty(page_deferred_list(&folio->page));
-}
 
 typedef int (*advise_fn)(struct mmu_gather *tlb, struct vm_area_struct *vma,
 			 pte_t *pte, struct page *page, unsigned long addr,
@@ -228,7 +222,7 @@ static void discard_whole(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, folio_mapcount(folio), 0);
 		KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
 		KUNIT_EXPECT_EQ(test, get_mm_counter(mock->mm, MM_ANONPAGES), 0UL);
-		KUNIT_EXPECT_FALSE(test, queued(folio));
+		KUNIT_EXPECT_FALSE(test, mock_queued(folio));
 		KUNIT_EXPECT_EQ(test, sum_mthp_stat(order, MTHP_STAT_SPLIT_DEFERRED),
 				deferred);
 		mock_pgtable_release(mock);
@@ -253,7 +247,7 @@ static void expect_kept(struct kunit *test, struct mock_pgtable *mock,
 	KUNIT_EXPECT_TRUE_MSG(test, folio_test_swapbacked(folio), "case %u", code);
 	KUNIT_EXPECT_EQ(test, folio_mapcount(folio), 8);
 	KUNIT_EXPECT_EQ(test, get_mm_counter(mock->mm, MM_ANONPAGES), 8UL);
-	KUNIT_EXPECT_FALSE(test, queued(folio));
+	KUNIT_EXPECT_FALSE(test, mock_queued(folio));
 }
 
 /*
@@ -366,7 +360,7 @@ static void migrate_mixes(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, folio_mapcount(folio), 4);
 		KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 5);
 	}
-	KUNIT_EXPECT_FALSE(test, queued(folio));
+	KUNIT_EXPECT_FALSE(test, mock_queued(folio));
 	KUNIT_EXPECT_EQ(test, sum_mthp_stat(2, MTHP_STAT_SPLIT_DEFERRED), deferred);
 }
 
@@ -407,7 +401,7 @@ static void migrate_pinned(struct kunit *test)
 		remove_migration_ptes(folio, folio, false);
 		folio_unlock(folio);
 		KUNIT_EXPECT_EQ(test, folio_mapcount(folio), 8);
-		KUNIT_EXPECT_FALSE(test, queued(folio));
+		KUNIT_EXPECT_FALSE(test, mock_queued(folio));
 
 		atomic_dec(folio_pincount_ptr(folio));
 		folio_put(folio);

@@ -21,30 +21,27 @@ static atomic64_t sums[2];
 static atomic64_t sections, soles, accepted, mixed;
 static bool stop;
 
+static bool section(int change)
+{
+	bool sole = write_atomic_seqcount_begin(&seq);
+
+	atomic_seqcount_add(&nr, change, sole);
+	atomic_seqcount_add64(&sums[0], (u64)change * 3, sole);
+	atomic_seqcount_add64(&sums[1], (u64)change * 5, sole);
+	write_atomic_seqcount_end(&seq, sole);
+
+	return sole;
+}
+
 static void *writer(void *arg)
 {
 	long id = (long)arg + 1, n = 0, alone = 0;
 
-	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
-		/* As rmap does: some are added, then they go again */
-		int change = n & 1 ? -id : id;
-		bool sole = write_atomic_seqcount_begin(&seq);
-
-		atomic_seqcount_add(&nr, change, sole);
-		atomic_seqcount_add64(&sums[0], (u64)change * 3, sole);
-		atomic_seqcount_add64(&sums[1], (u64)change * 5, sole);
-		write_atomic_seqcount_end(&seq, sole);
-		n++;
-		alone += sole;
-	}
-	if (n & 1) {
-		bool sole = write_atomic_seqcount_begin(&seq);
-
-		atomic_seqcount_add(&nr, -id, sole);
-		atomic_seqcount_add64(&sums[0], (u64)-id * 3, sole);
-		atomic_seqcount_add64(&sums[1], (u64)-id * 5, sole);
-		write_atomic_seqcount_end(&seq, sole);
-	}
+	/* As rmap does: some are added, then they go again */
+	for (; !__atomic_load_n(&stop, __ATOMIC_RELAXED); n++)
+		alone += section(n & 1 ? -id : id);
+	if (n & 1)
+		section(-id);
 	atomic64_add(n, &sections);
 	atomic64_add(alone, &soles);
 	return NULL;
