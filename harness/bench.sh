@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Counts what the kernel executes for each page of anonymous memory, by folio
-# size: stock 6.1, this tree and stock 6.12, in QEMU with a plugin that counts.
+# size: stock 6.1, this tree with and without rmap IDs, and stock 6.12, in QEMU
+# with a plugin that counts.
 # shellcheck source=harness/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=harness/lib-guest.sh
@@ -34,7 +35,7 @@ report()
 }
 
 # The kernels: what guest_kernel calls them, and bench.json
-KERNELS="stock=stock-6.1 plain=laf mainline=stock-6.12"
+KERNELS="stock=stock-6.1 plain=laf noid=laf-noid mainline=stock-6.12"
 
 # count ARCH KIND RUN PROGRAM...: boot the kernel of that kind, which is IMAGE,
 # and leave the figures of each program (arguments of bench, joined by '-') in
@@ -57,8 +58,7 @@ count()
 		guest_do run "$prog" "${BENCH_SECONDS:-600}" /bench "${prog//-/ }"
 	done
 	case $arch in
-	x86_64)	# string instructions of a whole page count one for each word
-		cpu="max,erms=off,fsrm=off"
+	x86_64)	cpu=$X86_COUNTED
 		irqs=$(awk '$3 ~ /^asm_(sysvec_apic_timer|common)_interrupt$/ { printf ",irq=%s", $1 }' \
 			"$BUILD/$KNAME/System.map") ;;
 	arm64)	# the vectors for interrupts of the kernel and of 64-bit user space

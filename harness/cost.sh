@@ -14,8 +14,8 @@ LIMIT=1.01
 passed=0 failed=0
 
 # One CPU that translates, whose time stamp counter goes on by one for each
-# instruction. String instructions of a whole page would count as one: none.
-ACCEL=(-accel tcg -cpu "max,erms=off,fsrm=off" -icount "shift=0,sleep=off")
+# instruction.
+ACCEL=(-accel tcg -cpu "$X86_COUNTED" -icount "shift=0,sleep=off")
 GUEST_CPUS=1
 GUEST_RAM=512M
 GUEST_APPEND=quiet

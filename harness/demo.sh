@@ -91,7 +91,7 @@ if [ "${ACCEL[1]}" != kvm ]; then
 	# Time says nothing when QEMU translates. It counts instructions
 	# instead: each is a nanosecond of the guest's time.
 	UNIT=Ginstr
-	ACCEL=(-accel tcg -cpu "max,erms=off,fsrm=off" -icount "shift=0,sleep=off")
+	ACCEL=(-accel tcg -cpu "$X86_COUNTED" -icount "shift=0,sleep=off")
 	GUEST_CPUS=1
 fi
 guest_dir demo x86_64

@@ -34,11 +34,18 @@ guest_qemu()
 	command -v "$QEMU" >/dev/null || die "there is no $QEMU; install Debian's QEMU and run laf again"
 }
 
+# A CPU whose instructions are counted: those that fill a whole page would count
+# as one, or as one for each byte, and are left out
+# shellcheck disable=SC2034 # for the callers
+X86_COUNTED=max,erms=off,fsrm=off
+
 # guest_kernel ARCH KIND: build a kernel for a guest, set IMAGE and KNAME.
 #	debug	this tree, the option on, checking itself
 #	plain	this tree, the option on, for figures
+#	noid	the same, without rmap IDs
 #	off	the same, the option off
 #	stock	the same configuration of the stock kernel
+#	stockgup	that with this tree's mm/gup_test, for tests of later kernels
 #	mainline	the same of stock 6.12
 # PLANT holds more arguments for make.
 guest_kernel()
@@ -49,8 +56,12 @@ guest_kernel()
 	case $kind in
 	debug)	KNAME=guest-$arch frag+=("$GUEST_CONFIG/debug.config" "$GUEST_CONFIG/on.config") ;;
 	plain)	KNAME=plain-$arch frag+=("$GUEST_CONFIG/plain.config" "$GUEST_CONFIG/on.config") ;;
+	noid)	KNAME=plain-$arch-noid
+		frag+=("$GUEST_CONFIG/plain.config" "$GUEST_CONFIG/on.config" "$GUEST_CONFIG/noid.config") ;;
 	off)	KNAME=plain-$arch-off frag+=("$GUEST_CONFIG/plain.config" "$GUEST_CONFIG/off.config") ;;
 	stock)	KNAME=plain-$arch-stock frag+=("$GUEST_CONFIG/plain.config") ;;
+	stockgup) KNAME=plain-$arch-stockgup
+		frag+=("$GUEST_CONFIG/plain.config" "$GUEST_CONFIG/gup.config") ;;
 	mainline) KNAME=plain-$arch-612 frag+=("$GUEST_CONFIG/plain.config") ;;
 	*)	die "there is no kind of kernel '$kind'" ;;
 	esac
@@ -62,6 +73,15 @@ guest_kernel()
 	stock)
 		use_stock
 		src=$STOCK ;;
+	stockgup)
+		use_stock
+		src=$BUILD/stockgup
+		lock stockgup
+		rm -rf "$src"
+		# links, but for what is ours
+		cp -as "$STOCK" "$src" &&
+			cp -p --remove-destination "$TREE"/mm/gup_test.[ch] "$src/mm/" ||
+			die "can't copy the stock kernel to $src" ;;
 	mainline)
 		use_612
 		src=$STOCK612 ;;

@@ -7,11 +7,7 @@
  * hand cost no more than additions, that is a loss: so both ways are measured
  * once, at boot.
  *
- *	atomic_seqcount.sole=	off (default), auto, on
- *
- * It is off by default as long as a sole writer can be interrupted: who waits for
- * one may hold a lock that an interrupt takes (the memcg's move lock, while cgroup
- * version 1 moves charges, and the end of writeback), and then both wait for ever.
+ *	atomic_seqcount.sole=	auto (default), off, on
  *
  * and /sys/module/atomic_seqcount/parameters/sole shows what came of it.
  */
@@ -28,11 +24,16 @@
 
 DEFINE_STATIC_KEY_FALSE(atomic_seqcount_sole);
 
-static enum { SOLE_OFF, SOLE_AUTO, SOLE_ON } sole_wanted;
+#ifdef CONFIG_LOCKDEP
+struct lockdep_map atomic_seqcount_map =
+	STATIC_LOCKDEP_MAP_INIT("atomic_seqcount", &atomic_seqcount_map);
+#endif
+
+static enum { SOLE_AUTO, SOLE_OFF, SOLE_ON } sole_wanted;
 
 static int sole_set(const char *val, const struct kernel_param *kp)
 {
-	static const char * const words[] = { "off", "auto", "on" };
+	static const char * const words[] = { "auto", "off", "on" };
 	int i = sysfs_match_string(words, val);
 
 	if (i < 0)
@@ -52,7 +53,7 @@ static const struct kernel_param_ops sole_ops = {
 	.get = sole_get,
 };
 module_param_cb(sole, &sole_ops, NULL, 0444);
-MODULE_PARM_DESC(sole, "Whether a writer that is alone avoids atomic operations: off, auto, on");
+MODULE_PARM_DESC(sole, "Whether a writer that is alone avoids atomic operations: auto, off, on");
 
 /**
  * atomic_seqcount_prefers_sole - Which way is worth it.

@@ -469,12 +469,8 @@ static void reuse_ptes(struct vm_fault *vmf, struct folio *folio)
 			ptep_modify_prot_commit(vma, addr, ptep, old, new);
 		}
 	}
-	/*
-	 * A fault does not drop an outdated entry everywhere: on arm64, a write
-	 * through one that stays would fault again and again. x86 drops it.
-	 */
-	if (changed && (!IS_ENABLED(CONFIG_X86) || IS_ENABLED(CONFIG_UML)))
-		flush_tlb_range(vma, start, addr);
+	if (changed)
+		flush_tlb_upgraded(vma, start, addr);
 }
 
 /**

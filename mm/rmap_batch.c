@@ -76,7 +76,8 @@ int folio_try_dup_anon_rmap_ptes(struct folio *folio, struct page *page,
 	 * Pairs with smp_rmb() in khugepaged's is_refcount_suitable().
 	 */
 	smp_mb__before_atomic();
-	sole = folio_begin_rmap(folio, dst_vma->vm_mm, nr_pages);
+	sole = folio_begin_rmap(folio);
+	folio_count_rmap(folio, dst_vma->vm_mm, nr_pages, sole);
 	/* Two loops: what is the same for all pages is asked once */
 	if (sole)
 		dup_pages(page, nr_pages, true);
@@ -107,6 +108,7 @@ void folio_remove_anon_rmap_ptes(struct folio *folio, struct page *page,
 
 	VM_WARN_ON_FOLIO(!folio_test_anon(folio) || !folio_test_large(folio), folio);
 
+	sole = folio_begin_rmap(folio);
 	folio_memcg_lock(folio);
 
 	/*
@@ -116,7 +118,7 @@ void folio_remove_anon_rmap_ptes(struct folio *folio, struct page *page,
 	 * references, which the caller drops later; pairs with smp_rmb() in
 	 * khugepaged's is_refcount_suitable().
 	 */
-	sole = folio_begin_rmap(folio, vma->vm_mm, -nr_pages);
+	folio_count_rmap(folio, vma->vm_mm, -nr_pages, sole);
 	if (sole)
 		unmapped = remove_pages(page, nr_pages, true);
 	else

@@ -150,21 +150,23 @@ static bool sums_match(struct folio *folio, struct mm_struct *mm, unsigned int n
  */
 bool folio_mapped_shared(struct folio *folio, struct mm_struct *mm)
 {
+	struct atomic_seqcount *s;
+	unsigned int nr;
 	bool shared;
 	asq_t seq;
 
 	if (!folio_has_rmap_id(folio))
 		return folio_mapcount(folio) > 1;
 
-	do {
-		unsigned int nr;
-
-		seq = read_atomic_seqcount_begin(folio_rmap_seq(folio));
+	s = folio_rmap_seq(folio);
+	for (;;) {
+		seq = read_atomic_seqcount_begin(s);
 		nr = folio_large_mapcount(folio);
 		shared = nr && !sums_match(folio, mm, nr);
-	} while (read_atomic_seqcount_retry(folio_rmap_seq(folio), seq));
-
-	return shared;
+		if (!read_atomic_seqcount_retry(s, seq))
+			return shared;
+		count_vm_event(RMAP_ID_RETRY);
+	}
 }
 
 /**
@@ -195,11 +197,36 @@ bool folio_owned(struct folio *folio, struct mm_struct *mm)
 	VM_WARN_ON_FOLIO(!folio_test_locked(folio) || !folio_test_anon(folio), folio);
 
 	if (!try_read_atomic_seqcount_begin(folio_rmap_seq(folio), &seq))
-		return false;
+		goto met_writer;
 	nr = folio_large_mapcount(folio);
 	owned = folio_ref_count(folio) == nr && sums_match(folio, mm, nr);
+	if (!read_atomic_seqcount_retry(folio_rmap_seq(folio), seq))
+		return owned;
 
-	return !read_atomic_seqcount_retry(folio_rmap_seq(folio), seq) && owned;
+met_writer:
+	count_vm_event(RMAP_ID_RETRY);
+	return false;
+}
+
+/**
+ * folio_dump_rmap - What dump_page() says about the mappings of a folio.
+ * @folio: Any folio. One that is not tracked is passed over.
+ *
+ * Context: Any.
+ */
+void folio_dump_rmap(struct folio *folio)
+{
+	const unsigned int order = folio_order(folio);
+
+	if (!folio_has_rmap_id(folio) || order < RMAP_ID_MIN_ORDER)
+		return;
+	pr_warn("large_mapcount:%d rmap_seq:%#llx rmap_sums:%#llx,%#llx,%#llx\n",
+		folio_large_mapcount(folio),
+		(u64)atomic64_read(&folio_rmap_seq(folio)->word),
+		(u64)atomic64_read(folio_rmap_sum(folio, 0)),
+		order > RMAP_ID_ONE_WORD ? (u64)atomic64_read(folio_rmap_sum(folio, 1)) : 0,
+		RMAP_ID_WORDS > 2 && order > RMAP_ID_TWO_WORDS ?
+			(u64)atomic64_read(folio_rmap_sum(folio, 2)) : 0);
 }
 
 #ifdef CONFIG_DEBUG_RMAP_ID

@@ -547,10 +547,12 @@ static void __attribute__((noreturn)) work(int kind, int cpu, int done, int quit
 static void contend_once(int kind, int kb, int cpus)
 {
 	int done[2], quit[2], bad = 0, status;
+	unsigned long retries;
 	pid_t pids[MAX_CPUS];
 	char c;
 
 	fill(CONTEND_AREA, kb);
+	retries = counter("/proc/vmstat", "rmap_id_retry");
 	if (pipe(done) || pipe(quit))
 		stop("pipe: %s", strerror(errno));
 	memset(shared, 0, sizeof(*shared));
@@ -577,6 +579,8 @@ static void contend_once(int kind, int kb, int cpus)
 			bad |= read(done[0], &c, 1) != 1;
 	}
 	end(kind_names[kind], kb, cpus * (CONTEND_AREA / page));
+	/* how often a reader of a folio's sequence count met a writer */
+	printf("retries %lu\n", counter("/proc/vmstat", "rmap_id_retry") - retries);
 	if (bad)
 		stop("a worker of %s ended before its work", kind_names[kind]);
 	close(quit[1]);

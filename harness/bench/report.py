@@ -12,7 +12,7 @@
     report.py native LOG JSON RELEASE       what 'bench native' printed, as text and JSON
     report.py draw JSON ARCH OUT            as pictures OUT.svg and OUT.png
 
-A file of figures has lines "OPERATION KB INSTRUCTIONS LOCKED", for each page.
+A file of figures has lines "OPERATION KB INSTRUCTIONS LOCKED [RETRIES]", for each page.
 """
 import json
 import os
@@ -26,7 +26,8 @@ LIMIT = 1.02		# above a budget
 GRAIN = (1.0, 0.02)
 
 # Key in bench.json, title; in the order of tables and pictures
-KERNELS = [("stock-6.1", "stock 6.1"), ("laf", "this tree"), ("stock-6.12", "stock 6.12")]
+KERNELS = [("stock-6.1", "stock 6.1"), ("laf", "this tree"), ("laf-noid", "no RMAP_ID"),
+           ("stock-6.12", "stock 6.12")]
 TITLES = {
     "fault": "fault",
     "fork": "fork, the first",
@@ -61,13 +62,13 @@ def read(path):
     figures = {}
     with open(path) as file:
         for line in file:
-            op, kb, insns, locked = line.split()
-            figures[op, int(kb)] = (float(insns), float(locked))
+            op, kb, *numbers = line.split()
+            figures[op, int(kb)] = tuple(float(n) for n in numbers)
     return figures
 
 
 def write_line(key, figure):
-    print(f"{key[0]} {key[1]} {figure[0]:.3f} {figure[1]:.4f}")
+    print(f"{key[0]} {key[1]} {figure[0]:.3f} " + " ".join(f"{n:.4f}" for n in figure[1:]))
 
 
 def usual(values):
@@ -104,19 +105,21 @@ def join(result, counts, program):
                     fail(f"the benchmark did not get to its end: {' '.join(words[1:])}")
                 ended = running if running == program else ended
             elif line.startswith(" figure "):
-                measured.append((running, words[1], int(words[2]), int(words[3])))
+                measured.append([running, words[1], int(words[2]), int(words[3]), None])
+            elif line.startswith(" retries "):
+                measured[-1][4] = int(words[1])
     if ended is None:
         fail(f"the benchmark did not get to its end: no end of '{program}'")
     if len(measured) != len(pairs):
         fail(f"{len(measured)} measurements, but the plugin counted {len(pairs)}")
     rounds = {}
-    for (name, op, kb, pages), (insns, locked, user, user_locked, total, total_locked) in zip(measured, pairs):
+    for (name, op, kb, pages, retries), (insns, locked, user, user_locked, total, total_locked) in zip(measured, pairs):
         if name != program:
             continue
         if op == "known_user":
             figure = (user, user_locked)
         elif all_cpus:
-            figure = (total / pages, total_locked / pages)
+            figure = (total / pages, total_locked / pages, retries / pages)
         else:
             figure = (insns / pages, locked / pages)
         rounds.setdefault((op, kb), []).append(figure)
@@ -221,7 +224,7 @@ def lower(arch, budgets, path):
 def operations(path):
     ops = {}
     for (op, kb), figure in read(path).items():
-        ops.setdefault(op, {})[str(kb)] = [round(figure[0], 2), round(figure[1], 3)]
+        ops.setdefault(op, {})[str(kb)] = [round(figure[0], 2)] + [round(n, 3) for n in figure[1:]]
     return ops
 
 
@@ -244,7 +247,7 @@ def make_json(out, *pairs):
             data[name] = value
     text = json.dumps(data, indent=1)
     # a figure a line
-    text = re.sub(r"\[\s*([0-9.]+),\s*([0-9.]+)\s*\]", r"[\1, \2]", text)
+    text = re.sub(r"\[[0-9.,\s]+\]", lambda m: " ".join(m[0].split()).replace("[ ", "[").replace(" ]", "]"), text)
     with open(out + ".part", "w") as file:
         file.write(text + "\n")
     os.rename(out + ".part", out)
@@ -286,22 +289,26 @@ def table(path):
 
 
 def contention(arch, cpus, kernels):
+    others = KERNELS[1:]
     print(f"{arch}, {cpus} CPUs at once on the same folios: instructions/locked instructions for each page, and their")
-    print("ratio to stock 6.1 (its 4 kB pages where it has no such size). Emulated CPUs: no throughput. How often")
-    print("a reader of a folio's sequence count met a writer is not counted.")
-    print(f"{'':29}{'kB':>5}{'stock 6.1':>15}{'this tree':>15}{'ratio':>13}{'stock 6.12':>15}{'ratio':>13}")
+    print("ratio to stock 6.1 (its 4 kB pages where it has no such size). Emulated CPUs: no throughput. Retries: how")
+    print("often, for each page, a reader of who maps a folio met a writer.")
+    print(f"{'':27}{'kB':>5}{'stock 6.1':>13}" + "".join(
+        f"{name:>14}{'ratio':>11}{'retries' if key == 'laf' else '':>9}".rstrip() for key, name in others))
     base = kernels.get("stock-6.1", {})
     for op, title in CONTEND.items():
         for kb in ("4", "64", "2048"):
             stock = base.get(op, {}).get(kb)
             beside = stock or base.get(op, {}).get("4")
-            line = f"{title:29}{kb:>5}{cell(stock):>15}"
-            for key in ("laf", "stock-6.12"):
+            line = f"{title:27}{kb:>5}{cell(stock):>13}"
+            for key, _ in others:
                 figure = kernels.get(key, {}).get(op, {}).get(kb)
                 ratio = "-"
                 if figure and beside:
                     ratio = f"{figure[0] / beside[0]:.2f}/{figure[1] / beside[1]:.2f}"
-                line += f"{cell(figure):>15}{ratio:>13}"
+                line += f"{cell(figure):>14}{ratio:>11}"
+                if key == "laf":
+                    line += f"{figure[2]:>9.3f}" if figure else f"{'-':>9}"
             print(line)
             title = ""
     print()
@@ -339,6 +346,7 @@ def draw(path, arch, out):
     """One panel for each operation, instructions (solid) against folio size."""
     data = load(path)
     kernels = data["kernels"][arch]
+    drawn = [(key, name) for key, name in KERNELS if key != "laf-noid"]
     panels = [op for op in TITLES if not op.startswith("write_all")]
     style = {"stock-6.1": "#888888", "laf": "#c0392b", "stock-6.12": "#2471a3"}
     for kind, (index, what) in {"": (0, "instructions"), "-locked": (1, "locked instructions")}.items():
@@ -348,7 +356,7 @@ def draw(path, arch, out):
         plots = []
         for op in panels:
             curves, top = [], 0
-            for key, name in KERNELS:
+            for key, name in drawn:
                 figures = kernels.get(key, {}).get("operations", {}).get(op, {})
                 points = [(int(kb), f[index]) for kb, f in sorted(figures.items(), key=lambda p: int(p[0]))]
                 if points:
@@ -365,7 +373,7 @@ def draw(path, arch, out):
                 f"set label 2 'counted in emulation (QEMU TCG), commit {data.get('commit', '?')}; 2M: a huge page mapped by PTEs, "
                 "its fault maps it whole' at screen 0.5,0.948 center font ',10'"]
             x = 0.30
-            for number, (key, title) in enumerate(KERNELS):
+            for number, (key, title) in enumerate(drawn):
                 release = kernels.get(key, {}).get("release", "")
                 text = title if key == "laf" else f"{title[:5]} {release}"
                 body.append(f"set label {10 + number} '●  {text}' at screen {x},0.918 tc rgb '{style[key]}' font ',12'")

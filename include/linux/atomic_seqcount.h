@@ -21,11 +21,14 @@
  * - What a reader copied means nothing until read_atomic_seqcount_retry() has
  *   said false. It does not keep anything alive, nor from changing afterwards.
  *
+ * - A section is a lock to who has to wait for it: no lock that interrupts take
+ *   is held where one begins, nor where a reader waits. Such a lock may be taken
+ *   inside. Sections do not nest, whatever their counts: lockdep sees all of them
+ *   as one lock.
+ *
  * A writer that finds itself alone can be the *sole* one: others wait until it is
  * done, and meanwhile it changes the counters by plain loads and stores. Whether
- * that pays is the hardware's matter: see lib/atomic_seqcount.c. Being waited for,
- * it is a lock: who begins a section with a lock held that interrupts take must not
- * meet a sole writer that such an interrupt stops. Therefore it is off by default.
+ * that pays is the hardware's matter: see lib/atomic_seqcount.c.
  *
  * Documentation/locking/atomic_seqcount.rst says more. The idea is that of the
  * message on precise "mapped shared" detection.
@@ -68,6 +71,10 @@ typedef u64 __bitwise asq_t;
 
 /* Whether writers try to be the sole one */
 DECLARE_STATIC_KEY_FALSE(atomic_seqcount_sole);
+
+#ifdef CONFIG_LOCKDEP
+extern struct lockdep_map atomic_seqcount_map;
+#endif
 
 /**
  * atomic_seqcount_init - Set up a count.
@@ -145,6 +152,7 @@ write_atomic_seqcount_begin(struct atomic_seqcount *s)
 		preempt_disable();
 	else
 		lockdep_assert_preemption_disabled();
+	lock_map_acquire(&atomic_seqcount_map);
 
 	if (static_branch_unlikely(&atomic_seqcount_sole))
 		return __write_atomic_seqcount_begin_sole(s);
@@ -166,6 +174,7 @@ static __always_inline void
 write_atomic_seqcount_end(struct atomic_seqcount *s, bool sole)
 {
 	__write_atomic_seqcount_end(s, sole);
+	lock_map_release(&atomic_seqcount_map);
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
 		preempt_enable();
 }
@@ -234,6 +243,10 @@ try_read_atomic_seqcount_begin(const struct atomic_seqcount *s, asq_t *seq)
 static inline asq_t read_atomic_seqcount_begin(const struct atomic_seqcount *s)
 {
 	asq_t seq;
+
+	/* As who waits for a lock, but holds nothing afterwards */
+	lock_map_acquire_read(&atomic_seqcount_map);
+	lock_map_release(&atomic_seqcount_map);
 
 	while (!try_read_atomic_seqcount_begin(s, &seq))
 		cpu_relax();

@@ -11,6 +11,8 @@
 
 #include <linux/mm.h>
 
+#include <asm/tlbflush.h>
+
 #ifndef pte_next_pfn
 /**
  * pte_next_pfn - The same PTE for the next page.
@@ -100,6 +102,26 @@ static inline void wrprotect_ptes(struct mm_struct *mm, unsigned long addr,
 		else
 			ptep_set_wrprotect(mm, addr, ptep);
 	}
+}
+#endif
+
+#ifndef flush_tlb_upgraded
+/**
+ * flush_tlb_upgraded - After PTEs have become writable that were not.
+ * @vma: The VMA.
+ * @start: The first address.
+ * @end: Where the range ends.
+ *
+ * A TLB may still have the read-only entries. That is safe, but a fault does not
+ * drop them everywhere: on arm64 a write through one that stays would fault again
+ * and again.
+ *
+ * Context: The page table lock is held.
+ */
+static inline void flush_tlb_upgraded(struct vm_area_struct *vma,
+				      unsigned long start, unsigned long end)
+{
+	flush_tlb_range(vma, start, end);
 }
 #endif
 

@@ -124,31 +124,43 @@ static inline void folio_init_rmap_id(struct folio *folio)
 /**
  * folio_begin_rmap - Begin to change the mappings of a tracked folio.
  * @folio: The folio: folio_has_rmap_id() holds.
- * @mm: Who maps it.
- * @nr: How many mappings are added; negative if they are removed.
  *
- * Number and sum are changed by this, the mapcounts of the pages by who calls.
+ * This may wait for another CPU's section, which an interrupt may hold up: no
+ * lock that interrupts take is held. The memcg's move lock, which is one, comes
+ * after it.
  *
  * Context: The page table lock is held.
- * Return: For folio_end_rmap(), page_inc_mapcount() and page_dec_mapcount():
- *	whether nobody else changes mappings of the folio meanwhile.
+ * Return: For the functions below: whether nobody else changes mappings of the
+ *	folio meanwhile.
  */
-static __always_inline bool folio_begin_rmap(struct folio *folio,
-					     struct mm_struct *mm, int nr)
+static __always_inline bool folio_begin_rmap(struct folio *folio)
+{
+	return write_atomic_seqcount_begin(folio_rmap_seq(folio));
+}
+
+/**
+ * folio_count_rmap - Change number and sum of a tracked folio's mappings.
+ * @folio: The folio.
+ * @mm: Who maps it.
+ * @nr: How many mappings are added; negative if they are removed.
+ * @sole: What folio_begin_rmap() returned.
+ *
+ * The pages' own mapcounts are changed by who calls.
+ *
+ * Context: Between folio_begin_rmap() and folio_end_rmap().
+ */
+static __always_inline void folio_count_rmap(struct folio *folio,
+					     struct mm_struct *mm, int nr, bool sole)
 {
 	const unsigned int order = folio_order(folio);
 	const u64 *id = mm->rmap_id->sums[order];
-	bool sole;
 
-	sole = write_atomic_seqcount_begin(folio_rmap_seq(folio));
 	atomic_seqcount_add(&folio->_large_mapcount, nr, sole);
 	atomic_seqcount_add64(folio_rmap_sum(folio, 0), nr * id[0], sole);
 	if (order > RMAP_ID_ONE_WORD)
 		atomic_seqcount_add64(folio_rmap_sum(folio, 1), nr * id[1], sole);
 	if (RMAP_ID_WORDS > 2 && order > RMAP_ID_TWO_WORDS)
 		atomic_seqcount_add64(folio_rmap_sum(folio, 2), nr * id[2], sole);
-
-	return sole;
 }
 
 #ifdef CONFIG_DEBUG_RMAP_ID
@@ -174,6 +186,7 @@ static __always_inline void folio_end_rmap(struct folio *folio, bool sole)
 
 bool folio_mapped_shared(struct folio *folio, struct mm_struct *mm);
 bool folio_owned(struct folio *folio, struct mm_struct *mm);
+void folio_dump_rmap(struct folio *folio);
 
 #else /* !CONFIG_RMAP_ID */
 
@@ -204,11 +217,15 @@ static inline void folio_set_new_rmap(struct folio *folio, struct mm_struct *mm,
 	folio_set_large_mapcount(folio, nr);
 }
 
-static __always_inline bool folio_begin_rmap(struct folio *folio,
-					     struct mm_struct *mm, int nr)
+static __always_inline bool folio_begin_rmap(struct folio *folio)
+{
+	return false;
+}
+
+static __always_inline void folio_count_rmap(struct folio *folio,
+					     struct mm_struct *mm, int nr, bool sole)
 {
 	folio_add_large_mapcount(folio, nr);
-	return false;
 }
 
 static __always_inline void folio_end_rmap(struct folio *folio, bool sole)
@@ -229,6 +246,10 @@ static inline bool folio_owned(struct folio *folio, struct mm_struct *mm)
 	return false;
 }
 
+static inline void folio_dump_rmap(struct folio *folio)
+{
+}
+
 #endif /* CONFIG_RMAP_ID */
 
 /**
@@ -245,23 +266,55 @@ static inline bool folio_may_be_owned(struct folio *folio)
 }
 
 /**
+ * page_mapped_shared - Whether page tables of others map what a page belongs to.
+ * @page: Any page that somebody maps; the caller keeps it from being freed.
+ * @mm: Who asks.
+ *
+ * For policy, which moves, ages or splits folios whole, and leaves those of others
+ * alone.
+ *
+ * Context: As of folio_mapped_shared().
+ * Return: That of folio_mapped_shared() for the page's folio if it is tracked;
+ *	otherwise whether the page itself is mapped more than once, as in stock.
+ */
+static inline bool page_mapped_shared(struct page *page, struct mm_struct *mm)
+{
+	if (folio_has_rmap_id(page_folio(page)))
+		return folio_mapped_shared(page_folio(page), mm);
+	return page_mapcount(page) > 1;
+}
+
+/**
  * page_begin_rmap - folio_begin_rmap() for the folio of any page.
  * @page: The page: of a tracked folio, of one that is not, or a single page.
+ *
+ * Context: As of folio_begin_rmap().
+ * Return: As that of folio_begin_rmap(); false for what is not tracked.
+ */
+static inline bool page_begin_rmap(struct page *page)
+{
+	return folio_has_rmap_id(page_folio(page)) &&
+	       folio_begin_rmap(page_folio(page));
+}
+
+/**
+ * page_count_rmap - folio_count_rmap() for the folio of any page.
+ * @page: The page. If its folio is not tracked but has a total, that is changed.
  * @mm: Who maps it.
  * @nr: How many mappings are added; negative if they are removed.
+ * @sole: What page_begin_rmap() returned.
  *
- * Context: The page table lock is held.
- * Return: For page_end_rmap(), as that of folio_begin_rmap(). False for what is
- *	not tracked; its total, if it has one, is changed nevertheless.
+ * Context: Between page_begin_rmap() and page_end_rmap().
  */
-static inline bool page_begin_rmap(struct page *page, struct mm_struct *mm, int nr)
+static inline void page_count_rmap(struct page *page, struct mm_struct *mm, int nr,
+				   bool sole)
 {
 	if (!IS_ENABLED(CONFIG_LARGE_ANON_FOLIO) || !PageCompound(page) || PageHuge(page))
-		return false;
+		return;
 	if (folio_has_rmap_id(page_folio(page)))
-		return folio_begin_rmap(page_folio(page), mm, nr);
-	folio_add_large_mapcount(page_folio(page), nr);
-	return false;
+		folio_count_rmap(page_folio(page), mm, nr, sole);
+	else
+		folio_add_large_mapcount(page_folio(page), nr);
 }
 
 /**

@@ -55,6 +55,25 @@ static void reader_sees_writers(struct kunit *test)
 	}
 }
 
+/* A section is a lock that lockdep knows */
+static void lockdep_sees_sections(struct kunit *test)
+{
+#ifdef CONFIG_LOCKDEP
+	struct atomic_seqcount s = ATOMIC_SEQCOUNT_INIT;
+	bool sole, held;
+
+	preempt_disable();
+	sole = write_atomic_seqcount_begin(&s);
+	held = lock_is_held(&atomic_seqcount_map);
+	write_atomic_seqcount_end(&s, sole);
+	KUNIT_EXPECT_TRUE(test, held);
+	KUNIT_EXPECT_FALSE(test, lock_is_held(&atomic_seqcount_map));
+	preempt_enable();
+#else
+	kunit_skip(test, "needs CONFIG_LOCKDEP");
+#endif
+}
+
 /* Writers do not exclude each other; who comes to others is not the sole one */
 static void writers_meet(struct kunit *test)
 {
@@ -235,6 +254,7 @@ static void race_all(struct kunit *test)
 
 static struct kunit_case atomic_seqcount_cases[] = {
 	KUNIT_CASE(reader_sees_writers),
+	KUNIT_CASE(lockdep_sees_sections),
 	KUNIT_CASE(writers_meet),
 	KUNIT_CASE(count_wraps),
 	KUNIT_CASE(counters_add_up),

@@ -56,7 +56,11 @@ static int mock_insert_vma(struct mock_pgtable *mock,
 	}
 
 	mock->vma = vma;
-	return anon_vma_prepare(vma);
+	/* It looks at the neighbours */
+	mmap_read_lock(mock->mm);
+	err = anon_vma_prepare(vma);
+	mmap_read_unlock(mock->mm);
+	return err;
 }
 
 /* The mm has gone: only the references that keep the folios are left */

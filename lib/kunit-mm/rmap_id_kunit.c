@@ -4,6 +4,7 @@
  * whether they are all the same; a process that is left alone keeps its folios.
  */
 #include <kunit/test.h>
+#include <linux/kmsg_dump.h>
 #include <linux/large_anon_folio.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
@@ -11,6 +12,7 @@
 #include <linux/rmap.h>
 #include <linux/rmap_id.h>
 #include <linux/slab.h>
+#include <linux/vmstat.h>
 
 #include "../../mm/internal.h"
 #include "../../mm/rmap_id_numbers.h"
@@ -447,6 +449,107 @@ static void reuse_respects(struct kunit *test)
 	mock_pgtable_release(child);
 }
 
+/*
+ * Policy asks for the folio, not for the page: one that the child does not map any
+ * more is part of what it does map. Single pages have only their own count.
+ */
+static void policy_asks_for_folio(struct kunit *test)
+{
+	struct mock_pgtable *parent, *child;
+	struct folio *folio, *single;
+
+	parent = mock_pgtable_create(test, 0, 9, MOCK_VM_FLAGS);
+	child = mock_pgtable_create(test, 0, 9, MOCK_VM_FLAGS);
+	mock_settings_save(test);
+	folio = fork_folio(test, parent, child, 3);
+	KUNIT_ASSERT_EQ(test, mock_fault(parent, 8, true), 0);
+	single = mock_folio(parent, 8);
+	KUNIT_EXPECT_FALSE(test, page_mapped_shared(&single->page, parent->mm));
+	page_dup_file_rmap(&single->page, false, child->vma);
+	KUNIT_EXPECT_TRUE(test, page_mapped_shared(&single->page, parent->mm));
+	page_remove_rmap(&single->page, child->vma, false);
+
+	mock_unmap(child, 0, 7);
+	KUNIT_EXPECT_EQ(test, page_mapcount(folio_page(folio, 0)), 1);
+	KUNIT_EXPECT_TRUE(test, page_mapped_shared(folio_page(folio, 0), parent->mm));
+	KUNIT_EXPECT_TRUE(test, page_mapped_shared(folio_page(folio, 7), parent->mm));
+	mock_unmap(child, 7, 1);
+	KUNIT_EXPECT_FALSE(test, page_mapped_shared(folio_page(folio, 0), parent->mm));
+	KUNIT_EXPECT_FALSE(test, page_mapped_shared(folio_page(folio, 7), parent->mm));
+	mock_pgtable_release(parent);
+	mock_pgtable_release(child);
+}
+
+static unsigned long retries(void)
+{
+	unsigned long *events = kmalloc_array(NR_VM_EVENT_ITEMS, sizeof(*events), GFP_KERNEL);
+	unsigned long nr = 0;
+
+	if (events) {
+		all_vm_events(events);
+		nr = events[RMAP_ID_RETRY];
+	}
+	kfree(events);
+	return nr;
+}
+
+/* Nobody owns a folio whose mappings change; that is counted */
+static void owner_meets_writer(struct kunit *test)
+{
+	struct mock_pgtable *mock = mock_pgtable_create(test, 0, 8, MOCK_VM_FLAGS);
+	const struct mock_run run = { .order = 3, .nr = 8 };
+	struct folio *folio = mock_map_run(mock, &run);
+	unsigned long before = retries();
+	bool sole, owned;
+
+	folio_lock(folio);
+	/* The test has a reference of its own */
+	folio_put(folio);
+	KUNIT_EXPECT_TRUE(test, folio_owned(folio, mock->mm));
+	KUNIT_EXPECT_EQ(test, retries(), before);
+	preempt_disable();
+	sole = folio_begin_rmap(folio);
+	owned = folio_owned(folio, mock->mm);
+	folio_end_rmap(folio, sole);
+	preempt_enable();
+	KUNIT_EXPECT_FALSE(test, owned);
+	KUNIT_EXPECT_EQ(test, retries(), before + 1);
+	folio_get(folio);
+	folio_unlock(folio);
+	mock_pgtable_release(mock);
+}
+
+/* Whether the kernel's log has this */
+static bool was_logged(const char *what)
+{
+	struct kmsg_dump_iter iter;
+	static char line[512];
+	bool found = false;
+	size_t len;
+
+	kmsg_dump_rewind(&iter);
+	while (kmsg_dump_get_line(&iter, false, line, sizeof(line) - 1, &len)) {
+		line[len] = 0;
+		found |= !!strstr(line, what);
+	}
+	return found;
+}
+
+static void dump_tells_mappings(struct kunit *test)
+{
+	struct mock_pgtable *mock = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
+	const struct mock_run run = { .order = 2, .nr = 4, .flags = MOCK_WRITE };
+	struct folio *folio = mock_map_run(mock, &run);
+	char want[64];
+
+	snprintf(want, sizeof(want), "large_mapcount:4 rmap_seq:%#llx rmap_sums:%#llx",
+		 (u64)atomic64_read(&folio_rmap_seq(folio)->word),
+		 4 * mock->mm->rmap_id->sums[2][0]);
+	dump_page(folio_page(folio, 1), "a test wants to read this");
+	KUNIT_EXPECT_TRUE_MSG(test, was_logged(want), "no '%s' in the log", want);
+	mock_pgtable_release(mock);
+}
+
 static struct kunit_case rmap_id_cases[] = {
 	KUNIT_CASE(ids_are_distinct),
 	KUNIT_CASE(ids_fit_words),
@@ -457,6 +560,9 @@ static struct kunit_case rmap_id_cases[] = {
 	KUNIT_CASE(reuse_whole),
 	KUNIT_CASE(reuse_refused),
 	KUNIT_CASE(reuse_respects),
+	KUNIT_CASE(policy_asks_for_folio),
+	KUNIT_CASE(owner_meets_writer),
+	KUNIT_CASE(dump_tells_mappings),
 	KUNIT_CASE(mock_leak_check),
 	{}
 };

@@ -42,6 +42,9 @@ static inline bool pte_hw_settled(pte_t pte)
 	return (pte_flags(pte) & both) == both;
 }
 
+/* A fault drops the entry that it met: no write faults a second time */
+#define flush_tlb_upgraded(vma, start, end) do { } while (0)
+
 #define ptep_clear_settled(mm, addr, ptep) \
 	ptep_get_and_clear_full(mm, addr, ptep, 1)
 

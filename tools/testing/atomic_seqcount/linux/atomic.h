@@ -50,6 +50,9 @@ typedef struct { s64 counter; } atomic64_t;
 #define IS_ENABLED(CONFIG_option) 0
 #define ASSERT_EXCLUSIVE_WRITER(v) do { } while (0)
 #define lockdep_assert_preemption_disabled() do { } while (0)
+#define lock_map_acquire(map)	do { } while (0)
+#define lock_map_acquire_read(map) do { } while (0)
+#define lock_map_release(map)	do { } while (0)
 #define preempt_disable()	do { } while (0)
 #define preempt_enable()	do { } while (0)
 

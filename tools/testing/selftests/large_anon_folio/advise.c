@@ -184,6 +184,42 @@ static void test_free_shared(int order)
 	laf_expect_data(p, NR * size, 36, 0, "parent");
 }
 
+/*
+ * A page that only this process maps, of a folio of which a child maps another
+ * part: to page it out would split what is the child's, too.
+ */
+static void test_pageout_part(int order)
+{
+	size_t size = laf_size(order);
+	struct laf_sync sync;
+	size_t out;
+	pid_t pid;
+	char *p;
+
+	laf_swap_need();
+	laf_only(order);
+	laf_sync_init(&sync);
+	p = laf_folios(order, 1, 36);
+	pid = laf_fork();
+	if (!pid) {
+		laf_require(!munmap(p, size / 2), "munmap: %s", strerror(errno));
+		laf_sync_post(&sync, 0);
+		laf_sync_wait(&sync, 1);
+		laf_expect_data(p + size / 2, size / 2, 36, size / 2 / laf_page, "child");
+		_exit(0);
+	}
+	laf_sync_wait(&sync, 0);
+	laf_require(!madvise(p, laf_page, MADV_PAGEOUT), "MADV_PAGEOUT: %s", strerror(errno));
+	laf_expect(laf_count(p, laf_page, PM_PRESENT), "paged out while the child maps the rest");
+	laf_expect_folio(p, order);
+	laf_sync_post(&sync, 1);
+	laf_join(pid);
+
+	out = laf_pageout(p, laf_page);
+	laf_expect(out == 1, "not paged out when the child is gone");
+	laf_expect_data(p, size, 36, 0, "in the end");
+}
+
 static void test_cold(int order)
 {
 	size_t size = laf_size(order), i;
@@ -301,6 +337,7 @@ static const struct laf_test tests[] = {
 	{ "MADV_FREE and O_DIRECT", test_free_direct, LAF_ALL },
 	{ "MADV_FREE of a part", test_free_part, LAF_ALL },
 	{ "MADV_FREE of shared memory", test_free_shared, LAF_ALL },
+	{ "MADV_PAGEOUT of a part", test_pageout_part, LAF_PTE },
 	{ "MADV_COLD", test_cold, LAF_ALL },
 	{ "MADV_COLLAPSE", test_collapse, LAF_PTE },
 	{ "MADV_COLLAPSE of patchwork", test_collapse_mixed, LAF_SOME },

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -343,6 +344,29 @@ int laf_largest(void)
 	while (!affordable(order))
 		order--;
 	return order;
+}
+
+void laf_drain(void)
+{
+	cpu_set_t before, cpu;
+	int i;
+
+	laf_require(!sched_getaffinity(0, sizeof(before), &before),
+		    "sched_getaffinity: %s", strerror(errno));
+	for (i = 0; i < CPU_SETSIZE; i++) {
+		void *p;
+
+		CPU_ZERO(&cpu);
+		CPU_SET(i, &cpu);
+		if (sched_setaffinity(0, sizeof(cpu), &cpu))
+			continue;
+		/* Whoever unmaps drains the CPU that he is on */
+		p = mmap(NULL, laf_page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		laf_require(p != MAP_FAILED && !munmap(p, laf_page), "mmap, munmap: %s",
+			    strerror(errno));
+	}
+	laf_require(!sched_setaffinity(0, sizeof(before), &before),
+		    "sched_setaffinity: %s", strerror(errno));
 }
 
 long laf_vmstat(const char *name)

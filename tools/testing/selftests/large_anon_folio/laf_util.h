@@ -132,6 +132,8 @@ int laf_largest(void);
 
 /* Counters of the system, after they were gathered from all CPUs */
 long laf_vmstat(const char *name);
+/* Bring pages that CPUs gathered to their lists, where they are counted */
+void laf_drain(void);
 long laf_meminfo(const char *name);
 
 /* A value of /proc/self/smaps for the VMA of @addr, in bytes */

@@ -22,6 +22,8 @@ static long locked_before, unevictable_before;
 
 static void lock_start(void)
 {
+	/* Nor do pages that the test before left on their way */
+	laf_drain();
 	locked_before = laf_vmstat("nr_mlock");
 	unevictable_before = laf_vmstat("nr_unevictable");
 }
@@ -37,7 +39,7 @@ static void expect_locked(long want, const char *when)
 		unevictable = laf_vmstat("nr_unevictable") - unevictable_before;
 		if (locked == want && unevictable == want)
 			break;
-		laf_write("/proc/sys/vm/drop_caches", "1");
+		laf_drain();
 		usleep(20000);
 	}
 	laf_expect(locked == want, "nr_mlock %s: saw %+ld, want %+ld", when, locked, want);
