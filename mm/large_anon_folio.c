@@ -294,7 +294,10 @@ bool anon_folio_eligible(struct vm_area_struct *vma)
 /**
  * pte_range_none - Are all entries of a range empty?
  * @pte: The first entry.
- * @nr_pages: Number of entries, all in one page table.
+ * @nr_pages: Number of entries, all in one page table: a multiple of 4, as all
+ *	orders of large folios are.
+ *
+ * Entries are empty by the bits that they lack, so four are looked at as one.
  *
  * Context: With the page table lock held the answer is sure; without, it is a
  * hint, and the caller asks again under the lock.
@@ -302,10 +305,13 @@ bool anon_folio_eligible(struct vm_area_struct *vma)
  */
 bool pte_range_none(pte_t *pte, int nr_pages)
 {
-	int i;
+	pte_t *end = pte + nr_pages;
 
-	for (i = 0; i < nr_pages; i++)
-		if (!pte_none(ptep_get_lockless(pte + i)))
+	for (; pte < end; pte += 4)
+		if (!pte_none(__pte(pte_val(ptep_get_lockless(pte)) |
+				    pte_val(ptep_get_lockless(pte + 1)) |
+				    pte_val(ptep_get_lockless(pte + 2)) |
+				    pte_val(ptep_get_lockless(pte + 3)))))
 			return false;
 
 	return true;
@@ -364,6 +370,17 @@ static gfp_t anon_folio_gfp(struct vm_area_struct *vma)
 	return gfp;
 }
 
+/* Zero pages for the addresses from @addr to @end */
+static void clear_anon_pages(struct page *page, unsigned long addr, unsigned long end)
+{
+	for (; addr < end; page++, addr += PAGE_SIZE) {
+		clear_user_highpage(page, addr);
+		/* 64 KiB between two chances to let others run */
+		if (IS_ALIGNED(addr, SZ_64K))
+			cond_resched();
+	}
+}
+
 /*
  * Zero a new folio, the page of the fault last, so that it is in the cache. The
  * others in the order of their addresses, from the one after it around: that is
@@ -371,19 +388,12 @@ static gfp_t anon_folio_gfp(struct vm_area_struct *vma)
  */
 static void clear_anon_folio(struct folio *folio, unsigned long address)
 {
-	const long nr_pages = folio_nr_pages(folio);
-	const unsigned long start = ALIGN_DOWN(address, nr_pages << PAGE_SHIFT);
-	const long fault = (address - start) >> PAGE_SHIFT;
-	long i;
+	const unsigned long start = ALIGN_DOWN(address, folio_size(folio));
+	const unsigned long next = ALIGN_DOWN(address, PAGE_SIZE) + PAGE_SIZE;
 
-	for (i = 1; i <= nr_pages; i++) {
-		long nr = (fault + i) & (nr_pages - 1);
-
-		clear_user_highpage(folio_page(folio, nr), start + nr * PAGE_SIZE);
-		/* 64 KiB between two chances to let others run */
-		if (!(i & (SZ_64K / PAGE_SIZE - 1)))
-			cond_resched();
-	}
+	clear_anon_pages(folio_page(folio, (next - start) >> PAGE_SHIFT), next,
+			 start + folio_size(folio));
+	clear_anon_pages(&folio->page, start, next);
 }
 
 /**

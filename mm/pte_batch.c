@@ -93,6 +93,29 @@ int copy_folio_ptes(struct vm_area_struct *dst_vma,
 	return nr;
 }
 
+/*
+ * Clear PTEs that differ in nothing but the page, the next each time, if the
+ * hardware has nothing left to write into them, or the address space is torn down.
+ * Returns their number, which may be 0: that is how most runs look, and the cheapest
+ * way to get rid of them.
+ */
+static int clear_same_ptes(struct mm_struct *mm, unsigned long addr, pte_t *ptep,
+			   int max_nr, bool full)
+{
+	pte_t want = ptep_get(ptep), *start = ptep, *end = ptep + max_nr;
+	const u64 step = pte_pfn_step(want);
+
+	if (!full && !pte_hw_settled(want))
+		return 0;
+	do {
+		ptep_clear_settled(mm, addr, ptep);
+		want = pte_add_step(want, step);
+		addr += PAGE_SIZE;
+	} while (++ptep < end && pte_same(ptep_get(ptep), want));
+
+	return ptep - start;
+}
+
 /**
  * zap_folio_ptes - Unmap a run of PTEs of a large anonymous folio.
  * @tlb: What is flushed and freed when the lock is dropped.
@@ -122,17 +145,27 @@ int zap_folio_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 		   unsigned long end, bool *full)
 {
 	struct folio *folio = page_folio(page);
-	int nr;
+	int nr, max = min_t(long, ptes_left(addr, end),
+			    folio_nr_pages(folio) - folio_page_idx(folio, page));
 
-	nr = folio_pte_batch(folio, pte, ptep_get(pte), ptes_left(addr, end),
-			     FPB_IGNORE_DIRTY | FPB_IGNORE_SOFT_DIRTY,
-			     NULL, NULL, NULL);
+	nr = clear_same_ptes(tlb->mm, addr, pte, max, tlb->fullmm);
+	if (nr < max && (!nr || (pte_present(ptep_get(pte + nr)) &&
+				 pte_pfn(ptep_get(pte + nr)) ==
+				 page_to_pfn(page + nr)))) {
+		const unsigned long from = addr + nr * PAGE_SIZE;
+		pte_t *rest = pte + nr;
+		int more;
 
-	clear_full_ptes(tlb->mm, addr, pte, nr, tlb->fullmm);
+		more = folio_pte_batch(folio, rest, ptep_get(rest), max - nr,
+				       FPB_IGNORE_DIRTY | FPB_IGNORE_SOFT_DIRTY,
+				       NULL, NULL, NULL);
+		clear_full_ptes(tlb->mm, from, rest, more, tlb->fullmm);
+		nr += more;
+	}
 	tlb_remove_tlb_entries(tlb, pte, nr, addr);
 
 	folio_remove_rmap_ptes(folio, page, nr, vma);
-	if (unlikely(page_mapcount(page) < 0))
+	if (unlikely(folio_large_mapcount(folio) < 0))
 		dump_page(page, "unmapped more often than mapped");
 	if (nr > 1)
 		folio_ref_sub(folio, nr - 1);
@@ -323,25 +356,13 @@ int protect_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 {
 	const bool try_writable = cp_flags & MM_CP_TRY_CHANGE_WRITABLE;
 	const unsigned long start = addr;
-	struct page *page = NULL, *last = NULL;
-	pte_t old, new = __pte(0), expected = __pte(0);
-	bool settled = false, flush = false;
+	struct page *page, *last;
+	u64 old_step, new_step;
+	bool settled, flush = false;
+	pte_t old, new;
 
 	do {
 		old = ptep_get(pte);
-		/*
-		 * Mostly it is as the one before, but for the next page. One
-		 * that became writable did so for its page's sake: then the
-		 * page has to be of the same folio and exclusive, too.
-		 */
-		if (settled && pte_same(old, expected) &&
-		    (!page || (page++ != last && PageAnonExclusive(page)))) {
-			new = pte_next_pfn(new);
-			set_pte_at(vma->vm_mm, addr, pte, new);
-			expected = pte_next_pfn(expected);
-			continue;
-		}
-
 		if (!pte_present(old))
 			break;
 		settled = pte_hw_settled(old);
@@ -364,8 +385,25 @@ int protect_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 		/* One that needs it, and all are flushed */
 		flush = flush || pte_needs_flush(old, new);
 		/* The next page may be exclusive where this one is not */
-		settled = settled && (!try_writable || page);
-		expected = pte_next_pfn(old);
+		if (!settled || (try_writable && !page))
+			continue;
+
+		/*
+		 * Mostly the next ones are as this one, but for the page. One
+		 * that became writable did so for its page's sake: then the
+		 * page has to be of the same folio and exclusive, too.
+		 */
+		old_step = pte_pfn_step(old);
+		new_step = pte_pfn_step(new);
+		for (; addr + PAGE_SIZE != end; pte++, addr += PAGE_SIZE) {
+			old = pte_add_step(old, old_step);
+			if (!pte_same(ptep_get(pte + 1), old))
+				break;
+			if (page && (page++ == last || !PageAnonExclusive(page)))
+				break;
+			new = pte_add_step(new, new_step);
+			set_pte_at(vma->vm_mm, addr + PAGE_SIZE, pte + 1, new);
+		}
 	} while (pte++, addr += PAGE_SIZE, addr != end);
 
 	if (flush)

@@ -13,23 +13,52 @@
 
 #include <asm/tlbflush.h>
 
-#ifndef pte_next_pfn
+#ifndef pte_pfn_step
+/**
+ * pte_pfn_step - What is added to a PTE's value to get to the next page.
+ * @pte: A present PTE.
+ *
+ * For loops over a run, which ask once: all PTEs of a run have the same step. x86
+ * keeps the PFN of a present PROT_NONE entry inverted, and its step is negative.
+ *
+ * Context: Any.
+ * Return: The step, for pte_add_step().
+ */
+static inline u64 pte_pfn_step(pte_t pte)
+{
+	return PAGE_SIZE;
+}
+#endif
+
+#ifndef pte_add_step
+/**
+ * pte_add_step - The same PTE for the next page.
+ * @pte: A present PTE.
+ * @step: What pte_pfn_step() said of it, or of one before it in a run.
+ *
+ * arm64 with 52-bit addresses keeps the address bits [51:48] below the others:
+ * there it is no addition.
+ *
+ * Context: Any.
+ * Return: @pte with its PFN one higher and all other bits as they are.
+ */
+static inline pte_t pte_add_step(pte_t pte, u64 step)
+{
+	return __pte(pte_val(pte) + step);
+}
+#endif
+
 /**
  * pte_next_pfn - The same PTE for the next page.
  * @pte: A present PTE.
- *
- * Adding PAGE_SIZE to a PTE's value is not the same everywhere: arm64 with
- * 52-bit addresses keeps the address bits [51:48] below the others, x86 keeps
- * the PFN of a present PROT_NONE entry inverted.
  *
  * Context: Any.
  * Return: @pte with its PFN one higher and all other bits as they are.
  */
 static inline pte_t pte_next_pfn(pte_t pte)
 {
-	return __pte(pte_val(pte) + PAGE_SIZE);
+	return pte_add_step(pte, pte_pfn_step(pte));
 }
-#endif
 
 #ifndef set_ptes
 /**
@@ -45,13 +74,15 @@ static inline pte_t pte_next_pfn(pte_t pte)
 static inline void set_ptes(struct mm_struct *mm, unsigned long addr,
 			    pte_t *ptep, pte_t pte, unsigned int nr)
 {
+	const u64 step = pte_pfn_step(pte);
+	pte_t *end = ptep + nr;
+
 	for (;;) {
 		set_pte_at(mm, addr, ptep, pte);
-		if (!--nr)
+		if (++ptep == end)
 			break;
-		ptep++;
 		addr += PAGE_SIZE;
-		pte = pte_next_pfn(pte);
+		pte = pte_add_step(pte, step);
 	}
 }
 #endif
@@ -320,6 +351,7 @@ folio_pte_batch(struct folio *folio, pte_t *ptep, pte_t pte, int max_nr,
 {
 	unsigned long left = folio_pfn(folio) + folio_nr_pages(folio) - pte_pfn(pte);
 	pte_t want = pte_batch_key(pte, flags);
+	const u64 step = pte_pfn_step(pte);
 	bool writable = false, young = false, dirty = false;
 	pte_t *start = ptep, *end;
 
@@ -333,7 +365,7 @@ folio_pte_batch(struct folio *folio, pte_t *ptep, pte_t pte, int max_nr,
 		dirty |= any_dirty && pte_dirty(pte);
 		if (++ptep == end)
 			break;
-		want = pte_next_pfn(want);
+		want = pte_add_step(want, step);
 		pte = ptep_get(ptep);
 		/* One that is not present has no key like a present one's */
 	} while (pte_same(pte_batch_key(pte, flags), want));

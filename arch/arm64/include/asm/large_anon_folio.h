@@ -20,17 +20,18 @@ static inline int arch_wants_pte_order(void)
 }
 
 #ifdef CONFIG_ARM64_PA_BITS_52
-#define pte_next_pfn pte_next_pfn
+#define pte_add_step pte_add_step
 /**
- * pte_next_pfn - The same PTE for the next page.
+ * pte_add_step - The same PTE for the next page.
  * @pte: A present PTE.
+ * @step: Not used: it is always the next page.
  *
  * With 52-bit addresses, bits [51:48] of the address are in bits [15:12] of
  * the PTE: an addition would carry from bit 47 into the attributes above.
  *
  * Return: @pte with its PFN one higher and all other bits as they are.
  */
-static inline pte_t pte_next_pfn(pte_t pte)
+static inline pte_t pte_add_step(pte_t pte, u64 step)
 {
 	phys_addr_t phys = __pte_to_phys(pte) + PAGE_SIZE;
 

@@ -5,24 +5,22 @@
 #ifndef _ASM_X86_LARGE_ANON_FOLIO_H
 #define _ASM_X86_LARGE_ANON_FOLIO_H
 
-#define pte_next_pfn pte_next_pfn
+#define pte_pfn_step pte_pfn_step
 /**
- * pte_next_pfn - The same PTE for the next page.
+ * pte_pfn_step - What is added to a PTE's value to get to the next page.
  * @pte: A present PTE.
  *
  * The PFN of a PROT_NONE entry is stored inverted, as a defence against L1TF:
  * there, the next page is one PAGE_SIZE less.
  *
- * Return: @pte with its PFN one higher and all other bits as they are.
+ * Return: The step, for pte_add_step().
  */
-static inline pte_t pte_next_pfn(pte_t pte)
+static inline u64 pte_pfn_step(pte_t pte)
 {
-	pteval_t val = pte_val(pte);
-
 	/* What __pte_needs_invert() asks, but an empty entry */
-	if (unlikely(!(val & _PAGE_PRESENT)))
-		return __pte(val - PAGE_SIZE);
-	return __pte(val + PAGE_SIZE);
+	if (unlikely(!(pte_val(pte) & _PAGE_PRESENT)))
+		return -(u64)PAGE_SIZE;
+	return PAGE_SIZE;
 }
 
 #define pte_hw_settled pte_hw_settled
