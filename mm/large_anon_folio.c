@@ -297,7 +297,8 @@ bool anon_folio_eligible(struct vm_area_struct *vma)
  * @nr_pages: Number of entries, all in one page table: a multiple of 4, as all
  *	orders of large folios are.
  *
- * Entries are empty by the bits that they lack, so four are looked at as one.
+ * Four at a time, with one branch. Their values must not be put together: Xen's
+ * guests translate what becomes a PTE.
  *
  * Context: With the page table lock held the answer is sure; without, it is a
  * hint, and the caller asks again under the lock.
@@ -308,10 +309,10 @@ bool pte_range_none(pte_t *pte, int nr_pages)
 	pte_t *end = pte + nr_pages;
 
 	for (; pte < end; pte += 4)
-		if (!pte_none(__pte(pte_val(ptep_get_lockless(pte)) |
-				    pte_val(ptep_get_lockless(pte + 1)) |
-				    pte_val(ptep_get_lockless(pte + 2)) |
-				    pte_val(ptep_get_lockless(pte + 3)))))
+		if (!(pte_none(ptep_get_lockless(pte)) &
+		      pte_none(ptep_get_lockless(pte + 1)) &
+		      pte_none(ptep_get_lockless(pte + 2)) &
+		      pte_none(ptep_get_lockless(pte + 3))))
 			return false;
 
 	return true;

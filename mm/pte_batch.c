@@ -108,7 +108,11 @@ static int clear_same_ptes(struct mm_struct *mm, unsigned long addr, pte_t *ptep
 	if (!full && !pte_hw_settled(want))
 		return 0;
 	do {
-		ptep_clear_settled(mm, addr, ptep);
+		/* What is cheap for a teardown may be more than a store: s390 */
+		if (full)
+			ptep_get_and_clear_full(mm, addr, ptep, 1);
+		else
+			ptep_clear_settled(mm, addr, ptep);
 		want = pte_add_step(want, step);
 		addr += PAGE_SIZE;
 	} while (++ptep < end && pte_same(ptep_get(ptep), want));
@@ -396,8 +400,11 @@ int protect_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 		old_step = pte_pfn_step(old);
 		new_step = pte_pfn_step(new);
 		for (; addr + PAGE_SIZE != end; pte++, addr += PAGE_SIZE) {
+			pte_t next = ptep_get(pte + 1);
+
+			/* A Xen guest's step may be to no page, and then is empty */
 			old = pte_add_step(old, old_step);
-			if (!pte_same(ptep_get(pte + 1), old))
+			if (!pte_present(next) || !pte_same(next, old))
 				break;
 			if (page && (page++ == last || !PageAnonExclusive(page)))
 				break;

@@ -275,13 +275,14 @@ static inline bool folio_may_be_owned(struct folio *folio)
  *
  * Context: As of folio_mapped_shared().
  * Return: That of folio_mapped_shared() for the page's folio if it is tracked;
- *	otherwise whether the page itself is mapped more than once, as in stock.
+ *	otherwise whether the page itself is not mapped exactly once, as in stock.
+ *	So what is mapped without being counted (device memory) is others', too.
  */
 static inline bool page_mapped_shared(struct page *page, struct mm_struct *mm)
 {
 	if (folio_has_rmap_id(page_folio(page)))
 		return folio_mapped_shared(page_folio(page), mm);
-	return page_mapcount(page) > 1;
+	return page_mapcount(page) != 1;
 }
 
 /**

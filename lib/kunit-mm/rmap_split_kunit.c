@@ -8,9 +8,11 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/rmap.h>
+#include <linux/rmap_id.h>
 #include <linux/swap.h>
 #include <linux/swapops.h>
 
+#include "../../mm/internal.h"
 #include "mock_pgtable.h"
 
 /* Change of a counter of a size */
@@ -371,6 +373,90 @@ static void mock_run_flags(struct kunit *test)
 	}
 }
 
+/* What a fork does with a huge page: the child maps it, too */
+static void copy_pmd(struct kunit *test, struct mock_pgtable *parent,
+		     struct mock_pgtable *child)
+{
+	unsigned long addr = mock_addr(parent, 0);
+	struct mm_struct *mm = child->mm;
+	p4d_t *p4d = p4d_alloc(mm, pgd_offset(mm, addr), addr);
+	pud_t *pud = p4d ? pud_alloc(mm, p4d, addr) : NULL;
+	pmd_t *pmd = pud ? pmd_alloc(mm, pud, addr) : NULL;
+
+	KUNIT_ASSERT_NOT_NULL(test, pmd);
+	mmap_write_lock(parent->mm);
+	mmap_write_lock_nested(mm, SINGLE_DEPTH_NESTING);
+	preempt_disable();
+	raw_write_seqcount_begin(&parent->mm->write_protect_seq);
+	preempt_enable();
+	KUNIT_EXPECT_EQ(test, copy_huge_pmd(mm, parent->mm, pmd, mm_find_pmd(parent->mm, addr),
+					    addr, child->vma, parent->vma), 0);
+	preempt_disable();
+	raw_write_seqcount_end(&parent->mm->write_protect_seq);
+	preempt_enable();
+	mmap_write_unlock(mm);
+	mmap_write_unlock(parent->mm);
+}
+
+/*
+ * A huge page that is mapped by PTEs instead: each maps its page, with the PMD's
+ * bits; pages are exclusive and writable if the PMD was; each page, and the whole,
+ * is counted as often as it is mapped. One process after the other does it.
+ */
+static void split_pmd_maps(struct kunit *test)
+{
+	unsigned int forked, turn, i;
+
+	if (!has_transparent_hugepage())
+		kunit_skip(test, "no PMD maps a page here");
+	if (HPAGE_PMD_SIZE > SZ_32M)
+		kunit_skip(test, "PMD size is more than a small machine has");
+
+	mock_settings_save(test);
+	mock_settings_orders(THP_ORDERS_ALL_ANON, ANON_FOLIO_ALWAYS);
+	for (forked = 0; forked < 2; forked++) {
+		struct mock_pgtable *mocks[2];
+		struct folio *folio;
+
+		for (i = 0; i < 2; i++)
+			mocks[i] = mock_pgtable_create(test, 0, HPAGE_PMD_NR, MOCK_VM_FLAGS);
+		KUNIT_ASSERT_EQ(test, mock_fault(mocks[0], 1, true), 0);
+		folio = pfn_folio(pmd_pfn(*mm_find_pmd(mocks[0]->mm, mock_addr(mocks[0], 0))));
+		KUNIT_ASSERT_EQ(test, folio_order(folio), (unsigned int)HPAGE_PMD_ORDER);
+		if (forked)
+			copy_pmd(test, mocks[0], mocks[1]);
+
+		for (turn = 0; turn <= forked; turn++) {
+			struct mock_pgtable *mock = mocks[turn];
+			unsigned int others = forked ? (turn ? HPAGE_PMD_NR : 1) : 0;
+
+			__split_huge_pmd(mock->vma, mm_find_pmd(mock->mm, mock_addr(mock, 0)),
+					 mock_addr(mock, 0), false, NULL);
+			KUNIT_EXPECT_EQ(test, folio_mapcount(folio),
+					(int)(HPAGE_PMD_NR + others));
+			KUNIT_EXPECT_EQ(test, folio_mapped_shared(folio, mock->mm), !!forked);
+			for (i = 0; i < HPAGE_PMD_NR && !mock_failed(test); i++) {
+				struct page *page = folio_page(folio, i);
+				pte_t pte = mock_pte(mock, i);
+
+				KUNIT_EXPECT_TRUE_MSG(test, pte_present(pte) &&
+						      pte_page(pte) == page,
+						      "entry %u is %#llx", i, (u64)pte_val(pte));
+				KUNIT_EXPECT_EQ_MSG(test, !!pte_write(pte), !forked,
+						    "entry %u", i);
+				KUNIT_EXPECT_EQ_MSG(test, !!PageAnonExclusive(page), !forked,
+						    "page %u", i);
+				KUNIT_EXPECT_EQ_MSG(test, page_mapcount(page), 1 + (int)forked,
+						    "page %u", i);
+			}
+		}
+		for (i = 0; i < 2; i++) {
+			mock_unmap(mocks[i], 0, HPAGE_PMD_NR);
+			mock_pgtable_release(mocks[i]);
+		}
+	}
+}
+
 static struct kunit_case rmap_split_cases[] = {
 	KUNIT_CASE(mock_run_flags),
 	KUNIT_CASE(rmap_new_folio),
@@ -378,6 +464,7 @@ static struct kunit_case rmap_split_cases[] = {
 	KUNIT_CASE(deferred_split_shrinker),
 	KUNIT_CASE(split_every_order),
 	KUNIT_CASE(split_fails_cleanly),
+	KUNIT_CASE(split_pmd_maps),
 	KUNIT_CASE(mock_leak_check),
 	{}
 };

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Threads that write, page out and drop pages of the same folios while they fork
+ * children that write and unmap theirs, and fork again. Nobody ever sees what
+ * another process wrote, and when all is quiet whoever is left owns the folios.
+ */
+#include <alloca.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../kselftest.h"
+#include "laf_util.h"
+
+#ifndef SECONDS
+#define SECONDS		6
+#endif
+#define THREADS		3	/* each writes every third page */
+#define MAX_PAGES	2048
+#define WORDS		3
+
+static char *mem;
+static size_t pages, folio_size;
+static volatile bool stop;
+static unsigned long forks;
+
+/*
+ * What each page holds: made from its number and a generation. A page is written
+ * first, its generation counted after that: a child may have been forked between.
+ */
+static volatile uint32_t generations[MAX_PAGES];
+
+static uint32_t rnd(uint32_t *seed)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return *seed >> 8;
+}
+
+static uint64_t *word_at(size_t page, int i)
+{
+	return (uint64_t *)(mem + page * laf_page + i * (laf_page / 2 - 8));
+}
+
+static uint64_t value(size_t page, uint32_t generation)
+{
+	return ((uint64_t)page << 32 | generation) * 0x9e3779b97f4a7c15;
+}
+
+static void put(size_t page, uint32_t generation)
+{
+	int i;
+
+	for (i = 0; i < WORDS; i++)
+		laf_at(uint64_t, word_at(page, i)) = value(page, generation);
+}
+
+/* The writer's own page */
+static bool is(size_t page, uint32_t generation)
+{
+	bool same = true;
+	int i;
+
+	for (i = 0; i < WORDS; i++)
+		same &= laf_at(uint64_t, word_at(page, i)) == value(page, generation);
+	return same;
+}
+
+/* A page of another thread, as it was at the fork: each word for itself */
+static bool was(size_t page)
+{
+	uint32_t generation = generations[page];
+	int i;
+
+	for (i = 0; i < WORDS; i++) {
+		uint64_t saw = laf_at(uint64_t, word_at(page, i));
+
+		/* Dropped, and not yet written again */
+		if (saw && saw != value(page, generation) && saw != value(page, generation + 1))
+			return false;
+	}
+	return true;
+}
+
+/* All of it as at the fork; then with pages of its own, and without others */
+static __attribute__((noreturn)) void child(uint32_t seed, int depth)
+{
+	uint32_t mine = 0x80000000 | (uint32_t)getpid();
+	size_t i, first = rnd(&seed) % pages, nr = 1 + rnd(&seed) % (pages - first);
+	bool ok = true;
+	int status;
+	pid_t pid;
+
+	for (i = 0; i < pages; i++)
+		ok &= was(i);
+	for (i = first; i < first + nr; i += 1 + rnd(&seed) % 4) {
+		put(i, mine);
+		generations[i] = mine;
+	}
+	if (depth && rnd(&seed) % 2) {
+		pid = fork();
+		if (!pid)
+			child(seed + 1, depth - 1);
+		if (pid > 0 && rnd(&seed) % 2)
+			ok &= waitpid(pid, &status, 0) == pid && !status;
+	}
+	for (i = 0; i < pages; i++)
+		ok &= was(i);
+	/* Leaves some pages mapped, or all, until it exits */
+	if (rnd(&seed) % 2)
+		munmap(mem + first * laf_page, nr * laf_page);
+	_exit(!ok);
+}
+
+/* A pipe that holds a page has what is in it */
+static void held_is(size_t page, uint32_t generation, const int *fd)
+{
+	struct iovec iov = { mem + page * laf_page, laf_page };
+	uint64_t saw = 0;
+	char *buf = alloca(laf_page);
+
+	laf_expect(vmsplice(fd[1], &iov, 1, 0) == (ssize_t)laf_page, "vmsplice: %s",
+		   strerror(errno));
+	sched_yield();
+	if (laf_expect(read(fd[0], buf, laf_page) == (ssize_t)laf_page, "read: %s",
+		       strerror(errno)))
+		memcpy(&saw, buf, sizeof(saw));
+	laf_expect(saw == value(page, generation), "page %zu has other data in a pipe", page);
+}
+
+static void *thread(void *arg)
+{
+	size_t id = (size_t)arg;
+	uint32_t seed = id + 11;
+	int status, fd[2];
+	pid_t pid = 0;
+
+	laf_require(!pipe(fd), "pipe: %s", strerror(errno));
+	while (!stop && !laf_failed()) {
+		size_t page = rnd(&seed) % (pages / THREADS) * THREADS + id;
+		uint32_t generation = generations[page];
+
+		if (!laf_expect(is(page, generation), "page %zu is not what was written", page))
+			break;
+		/* Children only, but for forks, write and unmap the first half */
+		if (page < pages / 2 && rnd(&seed) % 64)
+			continue;
+		switch (rnd(&seed) % 16) {
+		case 0:
+			if (pid && waitpid(pid, &status, WNOHANG) != pid)
+				break;
+			laf_expect(!pid || !status, "a child saw other data: status %#x", status);
+			pid = fork();
+			if (!pid)
+				child(seed, 2);
+			__atomic_fetch_add(&forks, 1, __ATOMIC_RELAXED);
+			if (pid < 0)
+				pid = 0;
+			break;
+		case 1:
+			if (page < pages / 2)
+				break;
+			madvise(mem + page * laf_page, rnd(&seed) % 2 ? laf_page : folio_size,
+				MADV_PAGEOUT);
+			break;
+		case 2:
+			if (page < pages / 2)
+				break;
+			madvise(mem + page * laf_page, laf_page, MADV_DONTNEED);
+			break;
+		case 3:
+			held_is(page, generation, fd);
+			break;
+		}
+		if (page < pages / 2)
+			continue;
+		put(page, generation + 1);
+		generations[page] = generation + 1;
+	}
+	if (pid)
+		laf_expect(waitpid(pid, &status, 0) == pid && !status,
+			   "a child saw other data: status %#x", status);
+	return NULL;
+}
+
+/*
+ * Nobody else is left: a folio that is still whole keeps its pages when they are
+ * written. In the first half all are, as nobody here wrote while there were children.
+ */
+static void expect_owned(int order)
+{
+	size_t nr = 1UL << order, i, j, whole = 0;
+	static uint64_t pfns[MAX_PAGES / 2];
+
+	laf_require(nr <= ARRAY_SIZE(pfns), "order %d is too large", order);
+	laf_drain();
+	for (i = 0; i < pages; i += nr) {
+		bool all = true;
+
+		for (j = 0; j < nr; j++) {
+			struct laf_folio folio;
+
+			all &= laf_folio_at(mem + (i + j) * laf_page, &folio) &&
+			       folio.order == order && folio.pfn == folio.head + j;
+			pfns[j] = all ? folio.pfn : 0;
+		}
+		if (!all)
+			continue;
+		whole++;
+		for (j = 0; j < nr; j++) {
+			struct laf_folio folio;
+
+			put(i + j, generations[i + j] + 1);
+			generations[i + j]++;
+			laf_expect(laf_folio_at(mem + (i + j) * laf_page, &folio) &&
+				   folio.pfn == pfns[j],
+				   "page %zu of a folio that nobody shares was copied", j);
+		}
+	}
+	laf_expect(whole >= pages / nr / 2, "%zu of %zu folios are still whole, after %lu forks",
+		   whole, pages / nr, forks);
+}
+
+static void test_storm(int order)
+{
+	pthread_t threads[THREADS];
+	size_t i;
+
+	laf_swap_need();
+	laf_only(order);
+	/* Grandchildren whose parent is gone are waited for here */
+	laf_require(!prctl(PR_SET_CHILD_SUBREAPER, 1), "prctl: %s", strerror(errno));
+	folio_size = laf_size(order);
+	pages = MAX_PAGES;
+	if (pages * laf_page > 16UL << 20)
+		pages = (16UL << 20) / laf_page;
+	if (pages < 2UL << order)
+		pages = 2UL << order;
+	laf_require(pages <= MAX_PAGES, "order %d is too large", order);
+	mem = laf_map(pages * laf_page, folio_size);
+	for (i = 0; i < pages; i++) {
+		put(i, 1);
+		generations[i] = 1;
+	}
+	for (i = 0; i < THREADS; i++)
+		laf_require(!pthread_create(&threads[i], NULL, thread, (void *)i), "no thread");
+	for (i = 0; i < SECONDS * 20 && !laf_failed(); i++)
+		usleep(50000);
+	stop = true;
+	for (i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	laf_expect(forks > 1, "saw %lu forks", forks);
+	for (i = 0; i < pages; i++)
+		laf_expect(was(i), "page %zu is not what was written", i);
+	expect_owned(order);
+}
+
+static const struct laf_test tests[] = {
+	{ "writes, forks and page-outs at once", test_storm, LAF_SOME, 60 + SECONDS },
+};
+
+int main(void)
+{
+	laf_swap_setup();
+	return laf_main(tests, ARRAY_SIZE(tests));
+}
