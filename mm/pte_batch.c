@@ -496,7 +496,7 @@ static void reuse_ptes(struct vm_fault *vmf, struct folio *folio)
 		if (!PageAnonExclusive(page))
 			SetPageAnonExclusive(page);
 		if (!writable || ptep == vmf->pte || pte_write(pte) ||
-		    !pte_needs_no_write_fault(vma, pte) ||
+		    pte_write_is_watched(vma, pte) ||
 		    userfaultfd_pte_wp(vma, pte))
 			continue;
 		new = pte_mkwrite(pte);

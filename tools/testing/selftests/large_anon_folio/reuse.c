@@ -278,6 +278,31 @@ static void test_soft_dirty(int order)
 	expect_same(mem, 0, nr, "after all");
 }
 
+/* A huge page that is mapped by PTEs, which are clean, comes back by one fault, too */
+static void test_huge(int order)
+{
+	long before;
+
+	(void)order;
+	if (!laf_exists(laf_size_file(laf_pmd_order, "enabled")) ||
+	    laf_size(laf_pmd_order) > 4UL << 20)
+		laf_skip("no huge pages, or too large ones");
+	need_tracking();
+	laf_only(laf_pmd_order);
+	len = laf_size(laf_pmd_order);
+	pages = len / laf_page;
+	mem = laf_folios(laf_pmd_order, 1, 62);
+	laf_require(!mprotect(mem, laf_page, PROT_READ) &&
+		    !mprotect(mem, laf_page, PROT_READ | PROT_WRITE), "mprotect: %s",
+		    strerror(errno));
+	remember();
+	share_once();
+	before = faults();
+	write_bytes(mem, pages);
+	expect_faults(faults() - before, 1, "huge page");
+	expect_same(mem, 0, pages, "huge page");
+}
+
 static const struct laf_test tests[] = {
 	{ "the parent is left", test_parent, LAF_PTE },
 	{ "the child is left", test_child, LAF_PTE },
@@ -286,6 +311,7 @@ static const struct laf_test tests[] = {
 	{ "two page tables", test_moved, LAF_PTE },
 	{ "one page is shared", test_one_left, LAF_PTE },
 	{ "soft-dirty bits", test_soft_dirty, LAF_PTE },
+	{ "a huge page in pages", test_huge, LAF_ONCE },
 };
 
 int main(void)
