@@ -79,9 +79,10 @@ guest_kernel()
 		lock stockgup
 		rm -rf "$src"
 		# links, but for what is ours
-		cp -as "$STOCK" "$src" &&
-			cp -p --remove-destination "$TREE"/mm/gup_test.[ch] "$src/mm/" ||
-			die "can't copy the stock kernel to $src" ;;
+		if ! cp -as "$STOCK" "$src" ||
+		   ! cp -p --remove-destination "$TREE"/mm/gup_test.[ch] "$src/mm/"; then
+			die "can't copy the stock kernel to $src"
+		fi ;;
 	mainline)
 		use_612
 		src=$STOCK612 ;;

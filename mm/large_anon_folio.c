@@ -308,12 +308,15 @@ bool pte_range_none(pte_t *pte, int nr_pages)
 {
 	pte_t *end = pte + nr_pages;
 
-	for (; pte < end; pte += 4)
-		if (!(pte_none(ptep_get_lockless(pte)) &
-		      pte_none(ptep_get_lockless(pte + 1)) &
-		      pte_none(ptep_get_lockless(pte + 2)) &
-		      pte_none(ptep_get_lockless(pte + 3))))
+	for (; pte < end; pte += 4) {
+		bool none = pte_none(ptep_get_lockless(pte));
+
+		none &= pte_none(ptep_get_lockless(pte + 1));
+		none &= pte_none(ptep_get_lockless(pte + 2));
+		none &= pte_none(ptep_get_lockless(pte + 3));
+		if (!none)
 			return false;
+	}
 
 	return true;
 }
