@@ -108,9 +108,9 @@ static int clear_same_ptes(struct mm_struct *mm, unsigned long addr, pte_t *ptep
 	if (!full && !pte_hw_settled(want))
 		return 0;
 	do {
-		/* What is cheap for a teardown may be more than a store: s390 */
+		/* An architecture has its own way for a teardown */
 		if (full)
-			ptep_get_and_clear_full(mm, addr, ptep, 1);
+			clear_full_ptes(mm, addr, ptep, 1, 1);
 		else
 			ptep_clear_settled(mm, addr, ptep);
 		want = pte_add_step(want, step);
@@ -336,6 +336,15 @@ static struct page *exclusive_page(struct vm_area_struct *vma,
 	return page;
 }
 
+/*
+ * Is this the value of the next PTE? A Xen guest's step may be to no page: then it
+ * is an empty one.
+ */
+static bool is_next(pte_t *pte, pte_t next)
+{
+	return pte_same(ptep_get(pte + 1), next) && pte_present(next);
+}
+
 /**
  * protect_ptes - mprotect: give the present PTEs of a range other rights.
  * @tlb: What is flushed later.
@@ -389,7 +398,8 @@ int protect_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 		/* One that needs it, and all are flushed */
 		flush = flush || pte_needs_flush(old, new);
 		/* The next page may be exclusive where this one is not */
-		if (!settled || (try_writable && !page))
+		if (!settled || (try_writable && !page) ||
+		    (page && page == last) || addr + PAGE_SIZE == end)
 			continue;
 
 		/*
@@ -398,19 +408,19 @@ int protect_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 		 * page has to be of the same folio and exclusive, too.
 		 */
 		old_step = pte_pfn_step(old);
+		old = pte_add_step(old, old_step);
+		if (!is_next(pte, old))
+			continue;
 		new_step = pte_pfn_step(new);
-		for (; addr + PAGE_SIZE != end; pte++, addr += PAGE_SIZE) {
-			pte_t next = ptep_get(pte + 1);
-
-			/* A Xen guest's step may be to no page, and then is empty */
-			old = pte_add_step(old, old_step);
-			if (!pte_present(next) || !pte_same(next, old))
-				break;
+		do {
 			if (page && (page++ == last || !PageAnonExclusive(page)))
 				break;
+			pte++;
+			addr += PAGE_SIZE;
 			new = pte_add_step(new, new_step);
-			set_pte_at(vma->vm_mm, addr + PAGE_SIZE, pte + 1, new);
-		}
+			set_pte_at(vma->vm_mm, addr, pte, new);
+			old = pte_add_step(old, old_step);
+		} while (addr + PAGE_SIZE != end && is_next(pte, old));
 	} while (pte++, addr += PAGE_SIZE, addr != end);
 
 	if (flush)
@@ -472,6 +482,12 @@ void remap_folio_by_ptes(struct folio *folio, struct mm_struct *mm,
  */
 static void reuse_ptes(struct vm_fault *vmf, struct folio *folio)
 {
+	/*
+	 * Swap has no copy, so nobody needs to see whether it is written; without
+	 * hardware's help that would be a fault. But what is lazily freed has to
+	 * stay clean until then.
+	 */
+	const bool dirty = folio_test_swapbacked(folio);
 	const bool writable = !(vmf->flags & FAULT_FLAG_UNSHARE) &&
 			      vmf->vma->vm_flags & VM_WRITE;
 	struct vm_area_struct *vma = vmf->vma;
@@ -500,6 +516,8 @@ static void reuse_ptes(struct vm_fault *vmf, struct folio *folio)
 		    userfaultfd_pte_wp(vma, pte))
 			continue;
 		new = pte_mkwrite(pte);
+		if (dirty)
+			new = pte_mkdirty(new);
 		/* A child's are old; without hardware's help that is a fault */
 		if (!arch_has_hw_pte_young())
 			new = pte_mkyoung(new);

@@ -407,48 +407,56 @@ static void reuse_refused(struct kunit *test)
 
 /*
  * Of what comes back, a page that is not accessible stays read-only: its first
- * write wants a fault. One that is clean becomes writable, and stays clean. An
- * unshare fault makes nothing writable.
+ * write wants a fault. One that is clean becomes writable; it stays clean if it is
+ * lazily freed. An unshare fault makes nothing writable.
  */
 static void reuse_respects(struct kunit *test)
 {
 	struct mock_pgtable *parent, *child;
+	unsigned int i, lazy;
 	struct folio *folio;
-	unsigned int i;
 	bool hinting;
 
 	mock_settings_save(test);
-	parent = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
-	child = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
-	folio = fork_folio(test, parent, child, 2);
-	mock_unmap(child, 0, 4);
-	mock_set_pte(parent, 1, pte_mkclean(mock_pte(parent, 1)));
-	mock_set_pte(parent, 2, mock_run_pte(folio_page(folio, 2),
-					     MOCK_PROTNONE | MOCK_DIRTY | MOCK_YOUNG));
+	for (lazy = 0; lazy < 2; lazy++) {
+		parent = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
+		child = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
+		folio = fork_folio(test, parent, child, 2);
+		mock_unmap(child, 0, 4);
+		mock_set_pte(parent, 1, pte_mkclean(mock_pte(parent, 1)));
+		mock_set_pte(parent, 2, mock_run_pte(folio_page(folio, 2), MOCK_PROTNONE |
+						     MOCK_DIRTY | MOCK_YOUNG));
 
-	mmap_read_lock(parent->mm);
-	handle_mm_fault(parent->vma, mock_addr(parent, 0), FAULT_FLAG_UNSHARE, NULL);
-	mmap_read_unlock(parent->mm);
-	for (i = 0; i < 4; i++) {
-		KUNIT_EXPECT_FALSE_MSG(test, pte_write(mock_pte(parent, i)), "entry %u", i);
-		KUNIT_EXPECT_TRUE_MSG(test, PageAnonExclusive(folio_page(folio, i)), "page %u", i);
-		ClearPageAnonExclusive(folio_page(folio, i));
+		mmap_read_lock(parent->mm);
+		handle_mm_fault(parent->vma, mock_addr(parent, 0), FAULT_FLAG_UNSHARE, NULL);
+		mmap_read_unlock(parent->mm);
+		for (i = 0; i < 4; i++) {
+			struct page *page = folio_page(folio, i);
+
+			KUNIT_EXPECT_FALSE_MSG(test, pte_write(mock_pte(parent, i)), "entry %u", i);
+			KUNIT_EXPECT_TRUE_MSG(test, PageAnonExclusive(page), "page %u", i);
+			ClearPageAnonExclusive(page);
+		}
+
+		/* Only a kernel with NUMA balancing tells it from others */
+		hinting = pte_protnone(mock_pte(parent, 2));
+		/* On another list, which nothing here looks at */
+		if (lazy)
+			folio_clear_swapbacked(folio);
+		KUNIT_EXPECT_EQ(test, mock_fault(parent, 0, true), 0);
+		if (lazy)
+			folio_set_swapbacked(folio);
+		for (i = 0; i < 4; i++) {
+			if (i != 2 || hinting)
+				KUNIT_EXPECT_EQ_MSG(test, !!pte_write(mock_pte(parent, i)),
+						    i != 2, "entry %u", i);
+			KUNIT_EXPECT_TRUE_MSG(test, PageAnonExclusive(folio_page(folio, i)),
+					      "page %u", i);
+		}
+		KUNIT_EXPECT_EQ(test, !!pte_dirty(mock_pte(parent, 1)), !lazy);
+		mock_pgtable_release(parent);
+		mock_pgtable_release(child);
 	}
-
-	/* Only a kernel with NUMA balancing tells it from others */
-	hinting = pte_protnone(mock_pte(parent, 2));
-	KUNIT_EXPECT_EQ(test, mock_fault(parent, 0, true), 0);
-	for (i = 0; i < 4; i++) {
-		bool want = i != 2;
-
-		if (i != 2 || hinting)
-			KUNIT_EXPECT_EQ_MSG(test, !!pte_write(mock_pte(parent, i)), want,
-					    "entry %u", i);
-		KUNIT_EXPECT_TRUE_MSG(test, PageAnonExclusive(folio_page(folio, i)), "page %u", i);
-	}
-	KUNIT_EXPECT_FALSE(test, pte_dirty(mock_pte(parent, 1)));
-	mock_pgtable_release(parent);
-	mock_pgtable_release(child);
 }
 
 /*
