@@ -42,38 +42,47 @@ LAF_CALL=tree bash "$ROOT/harness/tree.sh" >/dev/null || exit 1
 lock tree shared
 export LAF_TREE_READY=1 LAF_LOCKS="${LAF_LOCKS:-} tree"
 
-table=
+# Two suites at a time: while one boots a guest, which mostly waits for one CPU,
+# another one builds.
+LANES=2
+declare -A RUNNING=()	# name of the suite, by process
+declare -A LINE=()	# what became of it, by name
 passed=0 failed=0 skipped=0
 begin=$SECONDS
-while read -r name script args; do
-	[ -n "$name" ] || continue
-	if [ $# -gt 0 ]; then
-		[[ " $* " = *" $name "* ]] || continue
-	elif [[ $ON_REQUEST = *" $name "* ]]; then
-		table+="$name is left out; run './laf check $name'"$'\n'
-		continue
-	fi
-	log=$LOG/check-$name.log
-	start=$SECONDS
-	say "== $name"
-	rc=0
-	if [ -f "$ROOT/harness/$script.sh" ]; then
-		# shellcheck disable=SC2086 # the table's arguments are words
-		LAF_CALL=$script bash "$ROOT/harness/$script.sh" $args >"$log" </dev/null || rc=$?
+
+# suite NAME SCRIPT ARG...: run one, leave its status and seconds beside its log
+suite()
+{
+	local log=$LOG/check-$1.log start=$SECONDS rc=0 pid
+
+	say "== $1"
+	if [ -f "$ROOT/harness/$2.sh" ]; then
+		LAF_CALL=$2 bash "$ROOT/harness/$2.sh" "${@:3}" >"$log" </dev/null &
+		pid=$!
+		# who kills this one means that one
+		trap 'kill $pid; exit 143' TERM
+		wait "$pid" || rc=$?
 	else
-		echo "there is no harness/$script.sh" >"$log"
+		echo "there is no harness/$2.sh" >"$log"
 		rc=1
 	fi
-	p=0 f=0 s=0
+	echo "$rc $((SECONDS - start))" >"$log.end"
+}
+
+# ended NAME: count a suite that has ended, and say so
+ended()
+{
+	local log=$LOG/check-$1.log p=0 f=0 s=0 rc=1 seconds=0 line why=
+
+	read -r rc seconds <"$log.end" || :
 	line=$(tail -n1 "$log")
 	if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
 		p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]} s=${BASH_REMATCH[3]}
 	fi
-	why=
 	if [ $((p + f)) -eq 0 ]; then
 		why=" (it ran nothing)"
 		f=1
-	elif [ $rc -ne 0 ] && [ "$f" -eq 0 ]; then
+	elif [ "$rc" -ne 0 ] && [ "$f" -eq 0 ]; then
 		why=" (it ended with status $rc)"
 		f=1
 	fi
@@ -81,14 +90,44 @@ while read -r name script args; do
 		grep -aE '^[[:space:]]*not ok|^FAIL' -A 10 "$log" | head -n 60 || tail -n 5 "$log"
 		echo "all of it: $log"
 	fi
-	line=$(printf '%-16s %5d passed, %d failed, %d skipped, %d s%s' \
-		"$name" "$p" "$f" "$s" $((SECONDS - start)) "$why")
-	echo "$line"
-	table+=$line$'\n'
+	LINE[$1]=$(printf '%-16s %5d passed, %d failed, %d skipped, %d s%s' \
+		"$1" "$p" "$f" "$s" "$seconds" "$why")
+	echo "${LINE[$1]}"
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+# wait_for_one: until one of those that run ends
+wait_for_one()
+{
+	local pid
+
+	wait -n -p pid "${!RUNNING[@]}" || :
+	ended "${RUNNING[$pid]}"
+	unset "RUNNING[$pid]"
+}
+
+at_exit 'kill "${!RUNNING[@]}" 2>/dev/null'
+while read -r name script args; do
+	[ -n "$name" ] || continue
+	if [ $# -gt 0 ]; then
+		[[ " $* " = *" $name "* ]] || continue
+	elif [[ $ON_REQUEST = *" $name "* ]]; then
+		LINE[$name]="$name is left out; run './laf check $name'"
+		continue
+	fi
+	[ ${#RUNNING[@]} -lt $LANES ] || wait_for_one
+	rm -f "$LOG/check-$name.log.end"
+	# shellcheck disable=SC2086 # the table's arguments are words
+	suite "$name" "$script" $args &
+	RUNNING[$!]=$name
 done <<<"$SUITES"
+while [ ${#RUNNING[@]} -gt 0 ]; do
+	wait_for_one
+done
 
 echo
-printf '%s' "$table"
+while read -r name _; do
+	[ -z "${LINE[$name]:-}" ] || echo "${LINE[$name]}"
+done < <(awk 'NF' <<<"$SUITES")
 echo "all suites: $(((SECONDS - begin) / 60)) min $(((SECONDS - begin) % 60)) s"
 counts $passed $failed $skipped

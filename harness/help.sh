@@ -27,7 +27,8 @@ case ${1:-} in
 	Parts of 'laf check' that run alone too: kit style build. Against stock
 	kernels, not part of it: cost mm612 ('laf check cost mm612').
 	Packages that are missing are installed from Debian, after one line that
-	says so. Everything that is made is in build/: remove it to start afresh.
+	says so. Everything that is made is in build/: remove it to start afresh. What
+	was compiled is in ccache's own folder, too.
 	EOF
 	;;
 demo)

@@ -29,8 +29,9 @@ export LC_ALL=C
 umask 022
 
 # The same sources must give the same objects in every folder and at every
-# time, or the cache never hits and two runs can't be compared.
-export CCACHE_DIR=${CCACHE_DIR:-$BUILD/ccache}
+# time, or the cache never hits and two runs can't be compared. The cache is
+# ccache's usual one, so that a new clone profits from it.
+export HOME=${HOME:-$BUILD}
 export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1
 export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970'
 export KBUILD_BUILD_USER=laf KBUILD_BUILD_HOST=laf KBUILD_BUILD_VERSION=1

@@ -58,39 +58,52 @@ show_line()
 	esac
 }
 
+# What needs to be tried with more CPUs than two
+CROWDED="race storm"
+
+# boot ARCH CPUS PROGRAM...: run these in a guest, add to the sums
+boot()
+{
+	local arch=$1 cpus=$2 limit p f s prog bad=
+
+	shift 2
+	guest_dir "selftest-$arch-$cpus" "$arch"
+	mkdir -p "$GUEST_ROOT/tests"
+	cp -r "$TESTS/$FOLDER/." "$GUEST_ROOT/tests/"
+	limit=$(sed -n 's/^timeout=//p' "$TREE/tools/testing/selftests/$FOLDER/settings")
+	guest_do swap /dev/vda
+	for prog; do
+		guest_do run "$prog" "${limit:-300}" "/tests/$prog"
+	done
+	# Both ways of writing under an atomic_seqcount are tested, each on one
+	GUEST_APPEND=atomic_seqcount.sole=on
+	[ "$arch" != arm64 ] || GUEST_APPEND=atomic_seqcount.sole=off
+	GUEST_CPUS=$cpus GUEST_SHOW=show_line guest_boot "$arch" "${LAF_TIMEOUT:-1800}" || bad=1
+	echo "# $arch, $cpus CPUs"
+	guest_tap "$RUN/result" "$arch" >"$RUN/summary"
+	cat "$RUN/summary"
+	read -r p f s < <(guest_tap_counts "$RUN/summary")
+	if [ -n "$bad" ]; then
+		echo "not ok $arch: the guest itself, see above"
+		f=$((f + 1))
+	fi
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
 # one ARCH: build, boot, count
 one()
 {
-	local arch=$1 prog limit sum=0 p f s line
+	local arch=$1 progs
 
 	guest_qemu "$arch"
 	build_tests "$arch"
 	guest_kernel "$arch" debug
 	guest_accel "$arch"
-	guest_dir "selftest-$arch" "$arch"
-	mkdir -p "$GUEST_ROOT/tests"
-	cp -r "$TESTS/$FOLDER/." "$GUEST_ROOT/tests/"
-	limit=$(sed -n 's/^timeout=//p' "$TREE/tools/testing/selftests/$FOLDER/settings")
-	guest_do swap /dev/vda
-	while IFS=: read -r _ prog; do
-		guest_do run "$prog" "${limit:-300}" "/tests/$prog"
-		sum=$((sum + 1))
-	done <"$TESTS/kselftest-list.txt"
-	[ $sum -gt 0 ] || die "the folder $FOLDER holds no test"
-	# Both ways of writing under an atomic_seqcount are tested, each on one
-	GUEST_APPEND=atomic_seqcount.sole=on
-	[ "$arch" != arm64 ] || GUEST_APPEND=atomic_seqcount.sole=off
-	line=
-	GUEST_SHOW=show_line guest_boot "$arch" $((${LAF_TIMEOUT:-1800})) || line=bad
-	echo "# $arch"
-	guest_tap "$RUN/result" "$arch" >"$RUN/summary"
-	cat "$RUN/summary"
-	read -r p f s < <(guest_tap_counts "$RUN/summary")
-	if [ -n "$line" ]; then
-		echo "not ok $arch: the guest itself, see above"
-		f=$((f + 1))
-	fi
-	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	mapfile -t progs < <(cut -d: -f2 "$TESTS/kselftest-list.txt")
+	[ ${#progs[@]} -gt 0 ] || die "the folder $FOLDER holds no test"
+	boot "$arch" 2 "${progs[@]}"
+	# shellcheck disable=SC2086 # words
+	[ "$arch" != x86_64 ] || boot "$arch" 4 $CROWDED
 }
 
 use_tree

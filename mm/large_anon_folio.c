@@ -297,9 +297,6 @@ bool anon_folio_eligible(struct vm_area_struct *vma)
  * @nr_pages: Number of entries, all in one page table: a multiple of 4, as all
  *	orders of large folios are.
  *
- * Four at a time, with one branch. Their values must not be put together: Xen's
- * guests translate what becomes a PTE.
- *
  * Context: With the page table lock held the answer is sure; without, it is a
  * hint, and the caller asks again under the lock.
  * Return: True if no entry holds anything.
@@ -308,17 +305,10 @@ bool pte_range_none(pte_t *pte, int nr_pages)
 {
 	pte_t *end = pte + nr_pages;
 
-	for (; pte < end; pte += 4) {
-		bool none = pte_none(ptep_get_lockless(pte));
+	while (pte < end && four_ptes_none(pte))
+		pte += 4;
 
-		none &= pte_none(ptep_get_lockless(pte + 1));
-		none &= pte_none(ptep_get_lockless(pte + 2));
-		none &= pte_none(ptep_get_lockless(pte + 3));
-		if (!none)
-			return false;
-	}
-
-	return true;
+	return pte == end;
 }
 
 /**
@@ -374,13 +364,35 @@ static gfp_t anon_folio_gfp(struct vm_area_struct *vma)
 	return gfp;
 }
 
-/* Zero pages for the addresses from @addr to @end */
-static void clear_anon_pages(struct page *page, unsigned long addr, unsigned long end)
+#ifndef clear_user_pages
+/* Zero @nr pages that follow each other; @vaddr is where users will find them */
+static void clear_user_pages(void *kaddr, unsigned long vaddr, struct page *page,
+			     unsigned int nr)
 {
-	for (; addr < end; page++, addr += PAGE_SIZE) {
-		clear_user_highpage(page, addr);
-		/* 64 KiB between two chances to let others run */
-		if (IS_ALIGNED(addr, SZ_64K))
+	for (; nr; nr--, kaddr += PAGE_SIZE, vaddr += PAGE_SIZE, page++)
+		clear_user_page(kaddr, vaddr, page);
+}
+#endif
+
+/*
+ * Zero some pages of a folio that is to be mapped at @vaddr. Without high memory they
+ * follow each other in the kernel's addresses, too.
+ */
+static void clear_anon_pages(struct folio *folio, unsigned long vaddr,
+			     unsigned int first, unsigned int end)
+{
+	/* Between two chances to let others run */
+	const unsigned int at_once = max_t(unsigned int, SZ_64K >> PAGE_SHIFT, 1);
+	unsigned int nr;
+
+	BUILD_BUG_ON(IS_ENABLED(CONFIG_HIGHMEM));
+
+	for (; first < end; first += nr) {
+		nr = min(end - first, at_once);
+		clear_user_pages(folio_address(folio) + first * PAGE_SIZE,
+				 vaddr + first * PAGE_SIZE,
+				 &folio->page + first, nr);
+		if (nr == at_once)
 			cond_resched();
 	}
 }
@@ -392,12 +404,12 @@ static void clear_anon_pages(struct page *page, unsigned long addr, unsigned lon
  */
 static void clear_anon_folio(struct folio *folio, unsigned long address)
 {
-	const unsigned long start = ALIGN_DOWN(address, folio_size(folio));
-	const unsigned long next = ALIGN_DOWN(address, PAGE_SIZE) + PAGE_SIZE;
+	const unsigned int nr_pages = folio_nr_pages(folio);
+	const unsigned long vaddr = ALIGN_DOWN(address, nr_pages * PAGE_SIZE);
+	const unsigned int next = ((address - vaddr) >> PAGE_SHIFT) + 1;
 
-	clear_anon_pages(folio_page(folio, (next - start) >> PAGE_SHIFT), next,
-			 start + folio_size(folio));
-	clear_anon_pages(&folio->page, start, next);
+	clear_anon_pages(folio, vaddr, next, nr_pages);
+	clear_anon_pages(folio, vaddr, 0, next);
 }
 
 /**

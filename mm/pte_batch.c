@@ -39,6 +39,15 @@ static void tlb_remove_tlb_entries(struct mmu_gather *tlb, pte_t *pte, int nr,
 		__tlb_remove_tlb_entry(tlb, pte + i, addr + i * PAGE_SIZE);
 }
 
+/* Was any of a run written to? It is write-protected, so that the answer stays. */
+static bool any_pte_dirty(pte_t *ptep, int nr)
+{
+	for (; nr; nr--, ptep++)
+		if (pte_dirty(ptep_get(ptep)))
+			return true;
+	return false;
+}
+
 /**
  * copy_folio_ptes - Fork: copy a run of PTEs of a large anonymous folio.
  * @dst_vma: The child's VMA.
@@ -83,8 +92,17 @@ int copy_folio_ptes(struct vm_area_struct *dst_vma,
 		return 0;
 	}
 
-	if (writable)
+	if (writable) {
 		wrprotect_ptes(src_vma->vm_mm, addr, src_pte, nr);
+		/*
+		 * A clean run may have been written to since it was compared.
+		 * What is lazily freed would be lost if the child's PTEs did not
+		 * say so. A CPU that is to set a dirty bit looks at the PTE
+		 * again: from here on none can.
+		 */
+		if (!pte_dirty(pte) && any_pte_dirty(src_pte, nr))
+			pte = pte_mkdirty(pte);
+	}
 	pte = pte_mkold(pte_wrprotect(pte));
 	if (!userfaultfd_wp(dst_vma))
 		pte = pte_clear_uffd_wp(pte);
@@ -337,12 +355,29 @@ static struct page *exclusive_page(struct vm_area_struct *vma,
 }
 
 /*
- * Is this the value of the next PTE? A Xen guest's step may be to no page: then it
- * is an empty one.
+ * Give PTEs the rights of the one before them, as long as each is as that was but
+ * for the page. If that one became writable for its page's sake (@page, else NULL),
+ * the pages of these have to be exclusive, too. Returns their number.
  */
-static bool is_next(pte_t *pte, pte_t next)
+static __always_inline int protect_same_ptes(struct mm_struct *mm, unsigned long addr,
+					     pte_t *ptep, int max_nr, pte_t old,
+					     pte_t new, struct page *page)
 {
-	return pte_same(ptep_get(pte + 1), next) && pte_present(next);
+	const u64 old_step = pte_pfn_step(old), new_step = pte_pfn_step(new);
+	pte_t *start = ptep, *end = ptep + max_nr;
+
+	for (; ptep < end; ptep++, addr += PAGE_SIZE) {
+		old = pte_add_step(old, old_step);
+		/* A Xen guest's step may be to no page: then it is an empty entry */
+		if (!pte_same(ptep_get(ptep), old) || !pte_present(old))
+			break;
+		if (page && !PageAnonExclusive(++page))
+			break;
+		new = pte_add_step(new, new_step);
+		set_pte_at(mm, addr, ptep, new);
+	}
+
+	return ptep - start;
 }
 
 /**
@@ -369,9 +404,10 @@ int protect_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 {
 	const bool try_writable = cp_flags & MM_CP_TRY_CHANGE_WRITABLE;
 	const unsigned long start = addr;
+	struct mm_struct *mm = vma->vm_mm;
 	struct page *page, *last;
-	u64 old_step, new_step;
 	bool settled, flush = false;
+	int left, more;
 	pte_t old, new;
 
 	do {
@@ -392,36 +428,29 @@ int protect_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 			new = pte_mkwrite(new);
 
 		if (settled)
-			set_pte_at(vma->vm_mm, addr, pte, new);
+			set_pte_at(mm, addr, pte, new);
 		else
 			ptep_modify_prot_commit(vma, addr, pte, old, new);
 		/* One that needs it, and all are flushed */
 		flush = flush || pte_needs_flush(old, new);
-		/* The next page may be exclusive where this one is not */
-		if (!settled || (try_writable && !page) ||
-		    (page && page == last) || addr + PAGE_SIZE == end)
-			continue;
 
+		pte++;
+		addr += PAGE_SIZE;
+		left = ptes_left(addr, end);
 		/*
-		 * Mostly the next ones are as this one, but for the page. One
-		 * that became writable did so for its page's sake: then the
-		 * page has to be of the same folio and exclusive, too.
+		 * Mostly the next ones are alike. But one that was not to be made
+		 * writable, while others may be, says nothing about them.
 		 */
-		old_step = pte_pfn_step(old);
-		old = pte_add_step(old, old_step);
-		if (!is_next(pte, old))
-			continue;
-		new_step = pte_pfn_step(new);
-		do {
-			if (page && (page++ == last || !PageAnonExclusive(page)))
-				break;
-			pte++;
-			addr += PAGE_SIZE;
-			new = pte_add_step(new, new_step);
-			set_pte_at(vma->vm_mm, addr, pte, new);
-			old = pte_add_step(old, old_step);
-		} while (addr + PAGE_SIZE != end && is_next(pte, old));
-	} while (pte++, addr += PAGE_SIZE, addr != end);
+		if (settled && page)
+			more = protect_same_ptes(mm, addr, pte, min_t(long, left, last - page),
+						 old, new, page);
+		else if (settled && !try_writable)
+			more = protect_same_ptes(mm, addr, pte, left, old, new, NULL);
+		else
+			more = 0;
+		pte += more;
+		addr += more * PAGE_SIZE;
+	} while (addr != end);
 
 	if (flush)
 		tlb_flush_pte_range(tlb, start, addr - start);

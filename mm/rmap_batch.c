@@ -26,10 +26,24 @@ static __always_inline void dup_pages(struct page *page, int nr, bool sole)
 static __always_inline int remove_pages(struct page *page, int nr, bool sole)
 {
 	struct page *end = page + nr;
-	int unmapped = 0;
+	int unmapped = 0, old, olds = 0;
 
-	for (; page < end; page++)
-		unmapped += page_dec_mapcount(page, sole);
+	if (!sole) {
+		for (; page < end; page++)
+			unmapped += page_dec_mapcount(page, false);
+		return unmapped;
+	}
+
+	/* The sole writer counts only if there is something to tell apart */
+	for (; page < end; page++) {
+		old = atomic_read(&page->_mapcount);
+		olds |= old;
+		atomic_set(&page->_mapcount, old - 1);
+	}
+	if (!olds)
+		return nr;
+	for (page = end - nr; page < end; page++)
+		unmapped += atomic_read(&page->_mapcount) < 0;
 
 	return unmapped;
 }
@@ -73,7 +87,7 @@ int folio_try_dup_anon_rmap_ptes(struct folio *folio, struct page *page,
 
 	/*
 	 * The references, which the caller took, are seen before the mappings.
-	 * Pairs with smp_rmb() in khugepaged's is_refcount_suitable().
+	 * Pairs with smp_rmb() in folio_refs_seem_mappings().
 	 */
 	smp_mb__before_atomic();
 	sole = folio_begin_rmap(folio);
@@ -116,7 +130,7 @@ void folio_remove_anon_rmap_ptes(struct folio *folio, struct page *page,
 	 * all others who removed it have subtracted theirs. The pages' counts
 	 * are fully ordered, and so the total is seen to fall before the
 	 * references, which the caller drops later; pairs with smp_rmb() in
-	 * khugepaged's is_refcount_suitable().
+	 * folio_refs_seem_mappings().
 	 */
 	folio_count_rmap(folio, vma->vm_mm, -nr_pages, sole);
 	if (sole)

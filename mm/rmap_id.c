@@ -209,6 +209,34 @@ met_writer:
 }
 
 /**
+ * folio_refs_are_mappings - Whether nobody has a folio but who maps it.
+ * @folio: The folio; the caller keeps it from being freed.
+ * @others: References that the caller knows of: its own, the swap cache's.
+ *
+ * For who wants to give up what nobody uses any more. References are taken before
+ * mappings are counted, and dropped after they are not, and both are read in one
+ * section: see folio_owned(). For a folio that is not tracked:
+ * folio_refs_seem_mappings().
+ *
+ * Context: Any. Does not wait.
+ * Return: True if each reference but those is a mapping's. False if not, or if
+ *	somebody is about to change that.
+ */
+bool folio_refs_are_mappings(struct folio *folio, int others)
+{
+	bool same;
+	asq_t seq;
+
+	if (!folio_has_rmap_id(folio))
+		return folio_refs_seem_mappings(folio, others);
+	if (!try_read_atomic_seqcount_begin(folio_rmap_seq(folio), &seq))
+		return false;
+	same = folio_ref_count(folio) == folio_large_mapcount(folio) + others;
+
+	return !read_atomic_seqcount_retry(folio_rmap_seq(folio), seq) && same;
+}
+
+/**
  * folio_dump_rmap - What dump_page() says about the mappings of a folio.
  * @folio: Any folio. One that is not tracked is passed over.
  *

@@ -13,6 +13,7 @@
 #include <linux/pte_batch.h>
 #include <linux/rmap.h>
 #include <linux/rmap_batch.h>
+#include <linux/rmap_id.h>
 #include <linux/sched/mm.h>
 #include <linux/swap.h>
 #include <linux/swapops.h>
@@ -81,7 +82,7 @@ static int discard_folio_ptes(struct folio *folio, struct vm_area_struct *vma,
 {
 	struct mm_struct *mm = vma->vm_mm;
 	const unsigned long stop = addr + nr * PAGE_SIZE;
-	int refs, mappings;
+	bool unused;
 	pte_t pte;
 
 	pte = get_and_clear_ptes(mm, addr, ptep, nr);
@@ -94,18 +95,14 @@ static int discard_folio_ptes(struct folio *folio, struct vm_area_struct *vma,
 	 * there: it sees that it is not, or its reference is seen here.
 	 */
 	smp_mb();
-	refs = folio_ref_count(folio);
-	/* References, mappings, references: see rmap_batch.h */
-	smp_rmb();
-	mappings = folio_mapcount(folio);
+	/* One reference is reclaim's */
+	unused = folio_refs_are_mappings(folio, 1);
 	/*
 	 * Who had a reference marks the folio dirty before he drops it: see
 	 * __remove_mapping().
 	 */
 	smp_rmb();
-	/* One reference is reclaim's */
-	if (refs != 1 + mappings || refs != folio_ref_count(folio) ||
-	    folio_test_dirty(folio)) {
+	if (!unused || folio_test_dirty(folio)) {
 		/*
 		 * Back they go. Not each of them may have been writable: who
 		 * writes gets the right from a fault.

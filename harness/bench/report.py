@@ -25,9 +25,10 @@ LIMIT = 1.02		# above a budget
 # Below these, one instruction more or less for a page is the method's grain.
 GRAIN = (1.0, 0.02)
 
-# Key in bench.json, title; in the order of tables and pictures
-KERNELS = [("stock-6.1", "stock 6.1"), ("laf", "this tree"), ("laf-noid", "no RMAP_ID"),
-           ("stock-6.12", "stock 6.12")]
+# Key in bench.json, title, colour of its curves (None: in tables only); in the order
+# of tables and pictures
+KERNELS = [("stock-6.1", "stock 6.1", "#888888"), ("laf", "this tree", "#c0392b"),
+           ("laf-noid", "no RMAP_ID", None), ("stock-6.12", "stock 6.12", "#2471a3")]
 TITLES = {
     "fault": "fault",
     "fork": "fork, the first",
@@ -118,6 +119,8 @@ def join(result, counts, program):
             continue
         if op == "known_user":
             figure = (user, user_locked)
+        elif all_cpus and retries is None:
+            fail(f"the benchmark says nothing of retries after {op} {kb}")
         elif all_cpus:
             figure = (total / pages, total_locked / pages, retries / pages)
         else:
@@ -277,7 +280,7 @@ def table(path):
         row("", "", [f"{kb} kB" for kb in sizes])
         for op, title in list(TITLES.items()) + [("fork_bare", "(fork of a bare process)"),
                                                  ("exit_bare", "(exit of a bare process)")]:
-            for key, name in KERNELS:
+            for key, name, _ in KERNELS:
                 figures = kernels.get(key, {}).get("operations", {}).get(op, {})
                 if figures:
                     row(title, name, [cell(figures.get(str(kb))) for kb in sizes])
@@ -294,14 +297,14 @@ def contention(arch, cpus, kernels):
     print("ratio to stock 6.1 (its 4 kB pages where it has no such size). Emulated CPUs: no throughput. Retries: how")
     print("often, for each page, a reader of who maps a folio met a writer.")
     print(f"{'':27}{'kB':>5}{'stock 6.1':>13}" + "".join(
-        f"{name:>14}{'ratio':>11}{'retries' if key == 'laf' else '':>9}".rstrip() for key, name in others))
+        f"{name:>14}{'ratio':>11}{'retries' if key == 'laf' else '':>9}".rstrip() for key, name, _ in others))
     base = kernels.get("stock-6.1", {})
     for op, title in CONTEND.items():
         for kb in ("4", "64", "2048"):
             stock = base.get(op, {}).get(kb)
             beside = stock or base.get(op, {}).get("4")
             line = f"{title:27}{kb:>5}{cell(stock):>13}"
-            for key, _ in others:
+            for key, *_ in others:
                 figure = kernels.get(key, {}).get(op, {}).get(kb)
                 ratio = "-"
                 if figure and beside:
@@ -346,9 +349,8 @@ def draw(path, arch, out):
     """One panel for each operation, instructions (solid) against folio size."""
     data = load(path)
     kernels = data["kernels"][arch]
-    drawn = [(key, name) for key, name in KERNELS if key != "laf-noid"]
+    drawn = [kernel for kernel in KERNELS if kernel[2]]
     panels = [op for op in TITLES if not op.startswith("write_all")]
-    style = {"stock-6.1": "#888888", "laf": "#c0392b", "stock-6.12": "#2471a3"}
     for kind, (index, what) in {"": (0, "instructions"), "-locked": (1, "locked instructions")}.items():
         script = ["set encoding utf8", "set style data linespoints", "set key off", "set grid ytics lt 1 lc rgb '#dddddd'",
                   "set logscale x 2", "set xrange [3:2800]", "set tics font ',9'",
@@ -356,12 +358,12 @@ def draw(path, arch, out):
         plots = []
         for op in panels:
             curves, top = [], 0
-            for key, name in drawn:
+            for key, name, colour in drawn:
                 figures = kernels.get(key, {}).get("operations", {}).get(op, {})
                 points = [(int(kb), f[index]) for kb, f in sorted(figures.items(), key=lambda p: int(p[0]))]
                 if points:
                     top = max(top, *(y for _, y in points))
-                    curves.append((name, style[key], points))
+                    curves.append((name, colour, points))
             plots.append((op, top, curves))
         for term, suffix in (("svg noenhanced size 1200,1000 font 'sans-serif,11' background '#ffffff'", "svg"),
                              ("pngcairo noenhanced size 1200,1000 font 'sans-serif,10' background '#ffffff'", "png")):
@@ -373,10 +375,10 @@ def draw(path, arch, out):
                 f"set label 2 'counted in emulation (QEMU TCG), commit {data.get('commit', '?')}; 2M: a huge page mapped by PTEs, "
                 "its fault maps it whole' at screen 0.5,0.948 center font ',10'"]
             x = 0.30
-            for number, (key, title) in enumerate(drawn):
+            for number, (key, title, colour) in enumerate(drawn):
                 release = kernels.get(key, {}).get("release", "")
                 text = title if key == "laf" else f"{title[:5]} {release}"
-                body.append(f"set label {10 + number} '●  {text}' at screen {x},0.918 tc rgb '{style[key]}' font ',12'")
+                body.append(f"set label {10 + number} '●  {text}' at screen {x},0.918 tc rgb '{colour}' font ',12'")
                 x += 0.16
             for op, top, curves in plots:
                 body.append(f"set title '{TITLES[op]}' offset 0,-0.6 font ',11'")

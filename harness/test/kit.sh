@@ -842,6 +842,8 @@ t "what is missing is installed, after one line" test_need
 
 test_counts()
 {
+	local i pid rc=0
+
 	ready
 	same "line" "$(with_lib 'counts 3 0 1')" "3 passed, 0 failed, 1 skipped"
 	! with_lib 'counts 0 0 0' || exit 1
@@ -854,6 +856,25 @@ test_counts()
 	same "sum" "$(tail -n1 "$T/out")" "5 passed, 2 failed, 1 skipped"
 	./laf check kit >"$T/out" 2>/dev/null
 	same "sum" "$(tail -n1 "$T/out")" "3 passed, 0 failed, 1 skipped"
+	# Whatever ends first, the table is in the order of the suites
+	printf 'sleep 1; echo "1 passed, 0 failed, 0 skipped"\n' >harness/kit.sh
+	printf 'echo "2 passed, 0 failed, 0 skipped"\n' >harness/style.sh
+	./laf check kit style >"$T/out" 2>/dev/null
+	same "order" "$(tail -n4 "$T/out" | awk 'NR < 3 { print $1 }' | paste -sd' ')" "kit style"
+	same "sum" "$(tail -n1 "$T/out")" "3 passed, 0 failed, 0 skipped"
+	# Who ends it ends what it runs
+	printf 'echo $$ >"%s"; sleep 60 & wait\n' "$T/suite" >harness/kit.sh
+	./laf check kit >/dev/null 2>&1 &
+	pid=$!
+	until [ -s "$T/suite" ]; do sleep 0.1; done
+	kill "$pid"
+	wait "$pid" || rc=$?
+	same "status" "$rc" 143
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		kill -0 "$(cat "$T/suite")" 2>/dev/null || break
+		[ "$i" != 10 ] || { echo "the suite goes on"; exit 1; }
+		sleep 0.2
+	done
 }
 t "counts and their sums" test_counts
 

@@ -60,6 +60,30 @@ static inline pte_t pte_next_pfn(pte_t pte)
 	return pte_add_step(pte, pte_pfn_step(pte));
 }
 
+#ifndef four_ptes_none
+/**
+ * four_ptes_none - Are four entries empty?
+ * @pte: The first of them; all are in one page table.
+ *
+ * With one branch. Their values are not put together here: an architecture's empty
+ * entry need not be 0, and Xen's guests translate what becomes a PTE.
+ *
+ * Context: With the page table lock held the answer is sure; without, it is a
+ *	hint.
+ * Return: True if no entry holds anything.
+ */
+static inline bool four_ptes_none(pte_t *pte)
+{
+	bool none = pte_none(ptep_get_lockless(pte));
+
+	none &= pte_none(ptep_get_lockless(pte + 1));
+	none &= pte_none(ptep_get_lockless(pte + 2));
+	none &= pte_none(ptep_get_lockless(pte + 3));
+
+	return none;
+}
+#endif
+
 #ifndef set_ptes
 /**
  * set_ptes - Map a run of consecutive pages.
@@ -76,10 +100,11 @@ static inline void set_ptes(struct mm_struct *mm, unsigned long addr,
 {
 	const u64 step = pte_pfn_step(pte);
 	pte_t *end = ptep + nr;
+	long i = -(long)nr;
 
 	for (;;) {
-		set_pte_at(mm, addr, ptep, pte);
-		if (++ptep == end)
+		set_pte_at(mm, addr, end + i, pte);
+		if (!++i)
 			break;
 		addr += PAGE_SIZE;
 		pte = pte_add_step(pte, step);

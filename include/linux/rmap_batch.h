@@ -13,8 +13,7 @@
  * the whole, and they keep other things in its place.
  *
  * A reference is taken before a mapping is counted, and dropped after it is not
- * any more: who reads first the references, then the total, and then the
- * references again, finds them alike only if there are no others.
+ * any more: folio_refs_are_mappings() compares them.
  *
  * Documentation/mm/large_anon_folio.rst explains the design.
  */
@@ -23,6 +22,33 @@
 
 #include <linux/mm.h>
 #include <linux/mm_types.h>
+
+/**
+ * folio_refs_seem_mappings - What folio_refs_are_mappings() is without rmap IDs.
+ * @folio: The folio; the caller keeps it from being freed.
+ * @others: References that the caller knows of: its own, the swap cache's.
+ *
+ * References, mappings, references: with one look at the references, a pin could be
+ * taken for a mapping that was made meanwhile. Here it takes one that was made and
+ * one that was removed.
+ *
+ * Context: Any.
+ * Return: True if it looks as if each reference but those were a mapping's.
+ */
+static inline bool folio_refs_seem_mappings(struct folio *folio, int others)
+{
+	int refs = folio_ref_count(folio), mappings;
+
+	/*
+	 * Pairs with the barriers of folio_try_dup_anon_rmap_ptes() and
+	 * folio_remove_anon_rmap_ptes()
+	 */
+	smp_rmb();
+	mappings = folio_mapcount(folio);
+	smp_rmb();
+
+	return refs == mappings + others && refs == folio_ref_count(folio);
+}
 
 #ifdef CONFIG_LARGE_ANON_FOLIO
 

@@ -186,6 +186,7 @@ static __always_inline void folio_end_rmap(struct folio *folio, bool sole)
 
 bool folio_mapped_shared(struct folio *folio, struct mm_struct *mm);
 bool folio_owned(struct folio *folio, struct mm_struct *mm);
+bool folio_refs_are_mappings(struct folio *folio, int others);
 void folio_dump_rmap(struct folio *folio);
 
 #else /* !CONFIG_RMAP_ID */
@@ -244,6 +245,11 @@ static inline bool folio_mapped_shared(struct folio *folio, struct mm_struct *mm
 static inline bool folio_owned(struct folio *folio, struct mm_struct *mm)
 {
 	return false;
+}
+
+static inline bool folio_refs_are_mappings(struct folio *folio, int others)
+{
+	return folio_refs_seem_mappings(folio, others);
 }
 
 static inline void folio_dump_rmap(struct folio *folio)

@@ -17,6 +17,7 @@
 #include <asm/mte-kasan.h>
 #endif
 
+#include "../../mm/internal.h"
 #include "mock_pgtable.h"
 
 /* Orders that a test may fill: the PMD's and what is too much memory left out */
@@ -532,6 +533,60 @@ static void fault_pmd_size(struct kunit *test)
 			has_transparent_hugepage() ? (long)HPAGE_PMD_NR : HPAGE_PMD_NR / 2L);
 }
 
+/*
+ * A new block of pages is used, and the tails of a freed one are cleaned at once,
+ * only if all of them look free: one field of one page, wherever it is, spoils it.
+ * Tails have their mapping until then.
+ */
+static void fault_wants_clean_pages(struct kunit *test)
+{
+	enum { MAPCOUNT, MAPCOUNT_MORE, REFCOUNT, FLAG, MAPPING, MEMCG, FIELDS };
+	const unsigned long check = BIT(PG_locked) | BIT(PG_lru);
+	struct page *pages, *end;
+	int i, field, nr = 8;
+
+	pages = kunit_kcalloc(test, nr, sizeof(*pages), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	end = pages + nr;
+	for (i = 0; i < nr; i++)
+		atomic_set(&pages[i]._mapcount, -1);
+	/* Flags that nobody asked about do not matter */
+	pages[3].flags = BIT(PG_reserved);
+	KUNIT_EXPECT_TRUE(test, pages_expected_state(pages, end, check, false));
+
+	for (i = 0; i < nr; i++) {
+		for (field = 0; field < FIELDS; field++) {
+			struct page saved = pages[i];
+
+			if (field == MAPCOUNT)
+				atomic_set(&pages[i]._mapcount, 0);
+			else if (field == MAPCOUNT_MORE)
+				atomic_set(&pages[i]._mapcount, -2);
+			else if (field == REFCOUNT)
+				set_page_count(&pages[i], 1);
+			else if (field == FLAG)
+				pages[i].flags |= BIT(PG_lru);
+			else if (field == MAPPING)
+				pages[i].mapping = TAIL_MAPPING;
+#ifdef CONFIG_MEMCG
+			else if (field == MEMCG)
+				pages[i].memcg_data = BIT(BITS_PER_LONG - 1);
+#else
+			else
+				continue;
+#endif
+			KUNIT_EXPECT_FALSE_MSG(test,
+				pages_expected_state(pages, end, check, false),
+				"page %d, field %d: looks free", i, field);
+			KUNIT_EXPECT_EQ_MSG(test,
+				pages_expected_state(pages, end, check, true),
+				field == MAPPING, "tail %d, field %d", i, field);
+			pages[i] = saved;
+		}
+	}
+	KUNIT_EXPECT_TRUE(test, pages_expected_state(pages, end, check, false));
+}
+
 static struct kunit_case fault_cases[] = {
 	KUNIT_CASE(fault_each_order),
 	KUNIT_CASE(fault_fill_vma),
@@ -544,6 +599,7 @@ static struct kunit_case fault_cases[] = {
 	KUNIT_CASE(fault_mlocked),
 	KUNIT_CASE(fault_mte),
 	KUNIT_CASE(fault_pmd_size),
+	KUNIT_CASE(fault_wants_clean_pages),
 	KUNIT_CASE(mock_leak_check),
 	{}
 };

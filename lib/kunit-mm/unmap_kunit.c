@@ -190,13 +190,23 @@ static struct folio *lazyfree_folio(struct kunit *test, struct mock_pgtable *moc
 	return folio;
 }
 
-/* As shrink_folio_list() does it; meanwhile the mock does without its reference */
+/*
+ * As shrink_folio_list() does it; meanwhile the mock does without its reference. A
+ * folio that may be freed next leaves no flush of the TLB for later.
+ */
 static void reclaim(struct kunit *test, struct folio *folio)
 {
 	KUNIT_ASSERT_EQ(test, isolate_lru_page(&folio->page), 0);
 	folio_put(folio);
 	folio_lock(folio);
+#ifdef CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH
+	current->tlb_ubc.flush_required = true;
+#endif
 	try_to_unmap(folio, TTU_BATCH_FLUSH);
+#ifdef CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH
+	KUNIT_EXPECT_TRUE(test, folio_test_swapbacked(folio) ||
+			  !current->tlb_ubc.flush_required);
+#endif
 	folio_unlock(folio);
 	try_to_unmap_flush();
 	folio_get(folio);

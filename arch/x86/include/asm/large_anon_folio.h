@@ -23,6 +23,52 @@ static inline u64 pte_pfn_step(pte_t pte)
 	return PAGE_SIZE;
 }
 
+#define four_ptes_none four_ptes_none
+/**
+ * four_ptes_none - Are four entries empty?
+ * @pte: The first of them; all are in one page table.
+ *
+ * The entries as they are stored: nothing is translated for Xen's guests.
+ *
+ * Return: True if no entry holds anything but what an erratum may set.
+ */
+static inline bool four_ptes_none(pte_t *pte)
+{
+	pteval_t any = READ_ONCE(pte[0].pte) | READ_ONCE(pte[1].pte) |
+		       READ_ONCE(pte[2].pte) | READ_ONCE(pte[3].pte);
+
+	return !(any & ~_PAGE_KNL_ERRATUM_MASK);
+}
+
+#define clear_user_pages clear_user_pages
+/**
+ * clear_user_pages - Zero pages that follow each other.
+ * @kaddr: The first one's address in the kernel.
+ * @vaddr: The address where users will find it; makes no difference.
+ * @page: The first page; makes no difference.
+ * @nr: Number of pages.
+ *
+ * One string instruction for all: the CPU is told how far it goes, and can do
+ * without reading what it overwrites.
+ */
+static inline void clear_user_pages(void *kaddr, unsigned long vaddr,
+				    struct page *page, unsigned int nr)
+{
+	unsigned long count = nr * PAGE_SIZE;
+
+	if (static_cpu_has(X86_FEATURE_ERMS)) {
+		asm volatile("rep stosb"
+			     : "+D" (kaddr), "+c" (count) : "a" (0) : "memory");
+	} else if (static_cpu_has(X86_FEATURE_REP_GOOD)) {
+		count /= sizeof(long);
+		asm volatile("rep stos%z1"
+			     : "+D" (kaddr), "+c" (count) : "a" (0L) : "memory");
+	} else {
+		for (; nr; nr--, kaddr += PAGE_SIZE)
+			clear_page(kaddr);
+	}
+}
+
 #define pte_hw_settled pte_hw_settled
 /**
  * pte_hw_settled - Whether hardware has nothing left to write into a PTE.

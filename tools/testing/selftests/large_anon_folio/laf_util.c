@@ -746,6 +746,12 @@ uint32_t laf_random(void)
 	return state >> 16;
 }
 
+uint32_t laf_random_of(uint32_t *seed)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return *seed >> 8;
+}
+
 /* ------------------------------------------------------------- processes */
 
 pid_t laf_fork(void)

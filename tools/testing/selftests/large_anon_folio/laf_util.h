@@ -217,5 +217,7 @@ size_t laf_pageout(char *addr, size_t len);
 int laf_direct(void);
 
 uint32_t laf_random(void);
+/* The same for a thread or child, which has its own seed */
+uint32_t laf_random_of(uint32_t *seed);
 
 #endif /* LAF_UTIL_H */

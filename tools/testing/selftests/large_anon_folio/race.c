@@ -28,12 +28,6 @@ static double now(void)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
-static uint32_t rnd(uint32_t *seed)
-{
-	*seed = *seed * 1664525 + 1013904223;
-	return *seed >> 8;
-}
-
 /* A settings file written at random, all the time */
 static void *changer(void *arg)
 {
@@ -48,16 +42,16 @@ static void *changer(void *arg)
 
 	while (!stop) {
 		int order = LAF_MIN_ORDER +
-			    rnd(&seed) % (laf_largest() + 2 - LAF_MIN_ORDER);
+			    laf_random_of(&seed) % (laf_largest() + 2 - LAF_MIN_ORDER);
 
 		if (order > laf_pmd_order)
 			order = laf_pmd_order;
 		strcpy(path, laf_size_file(order, "enabled"));
-		laf_expect(!laf_write(path, values[rnd(&seed) % 4]), "cannot write %s", path);
-		if (rnd(&seed) % 4 == 0)
-			laf_write(THP "enabled", globals[rnd(&seed) % 3]);
-		if (policy && rnd(&seed) % 4 == 0)
-			laf_write(POLICY, policies[rnd(&seed) % 4]);
+		laf_expect(!laf_write(path, values[laf_random_of(&seed) % 4]), "cannot write %s", path);
+		if (laf_random_of(&seed) % 4 == 0)
+			laf_write(THP "enabled", globals[laf_random_of(&seed) % 3]);
+		if (policy && laf_random_of(&seed) % 4 == 0)
+			laf_write(POLICY, policies[laf_random_of(&seed) % 4]);
 		(*changes)++;
 		usleep(200);
 	}
@@ -98,23 +92,23 @@ static void *worker(void *arg)
 	uint32_t seed = id + 17, *shadow = calloc(1024, sizeof(*shadow));
 
 	while (!stop && !laf_failed()) {
-		size_t pages = 1 + rnd(&seed) % 1024, i, part, first;
+		size_t pages = 1 + laf_random_of(&seed) % 1024, i, part, first;
 		char *p = laf_map_at(pages * laf_page, 1 << 20,
-				     rnd(&seed) % 64 * laf_page);
+				     laf_random_of(&seed) % 64 * laf_page);
 		pid_t pid;
 
 		memset(shadow, 0, pages * sizeof(*shadow));
 		for (i = 0; i < pages / 2 + 1; i++) {
-			size_t page = rnd(&seed) % pages;
+			size_t page = laf_random_of(&seed) % pages;
 
-			shadow[page] = rnd(&seed) | 1;
+			shadow[page] = laf_random_of(&seed) | 1;
 			laf_at(uint32_t, p + page * laf_page + 64) = shadow[page];
 		}
 		check_words(p, shadow, pages, "filled");
 
-		first = rnd(&seed) % pages;
-		part = 1 + rnd(&seed) % (pages - first);
-		switch (rnd(&seed) % 4) {
+		first = laf_random_of(&seed) % pages;
+		part = 1 + laf_random_of(&seed) % (pages - first);
+		switch (laf_random_of(&seed) % 4) {
 		case 0:
 			madvise(p + first * laf_page, part * laf_page, MADV_DONTNEED);
 			memset(shadow + first, 0, part * sizeof(*shadow));
@@ -134,7 +128,7 @@ static void *worker(void *arg)
 				_exit(!ok);
 			}
 			for (i = 0; i < pages; i += 5) {
-				shadow[i] = rnd(&seed) | 1;
+				shadow[i] = laf_random_of(&seed) | 1;
 				laf_at(uint32_t, p + i * laf_page + 64) = shadow[i];
 			}
 			if (pid > 0)
@@ -291,10 +285,10 @@ static void *dropper(void *arg)
 	uint32_t seed = 5;
 
 	while (!stop) {
-		size_t pages = area_len / laf_page, first = rnd(&seed) % pages;
+		size_t pages = area_len / laf_page, first = laf_random_of(&seed) % pages;
 
 		madvise(area + first * laf_page,
-			(1 + rnd(&seed) % (pages - first)) * laf_page, MADV_DONTNEED);
+			(1 + laf_random_of(&seed) % (pages - first)) * laf_page, MADV_DONTNEED);
 		(*count)++;
 	}
 	return NULL;
@@ -388,12 +382,91 @@ static void test_move_pages(int order)
 	laf_expect_data(area, area_len, 2, 0, "afterwards");
 }
 
+/* ----------------------------------------- lazily freed, and a fork meanwhile */
+
+#define LAZY_PAGES	512
+#define LAZY_ROUNDS	200
+
+static volatile uint64_t *lazy_word(size_t page)
+{
+	return (volatile uint64_t *)(area + page * laf_page);
+}
+
+/* Writes each page once, at about the speed of a fork */
+static void *lazy_writer(void *arg)
+{
+	uint32_t seed = (uintptr_t)arg;
+	size_t page;
+
+	for (page = 0; page < area_len / laf_page; page++) {
+		volatile uint32_t wait = laf_random_of(&seed) % 512;
+
+		while (wait)
+			wait--;
+		*lazy_word(page) = ~page;
+	}
+	return NULL;
+}
+
+/* What the child has once seen stays, though the parent's pages go */
+static void lazy_child(struct laf_sync *sync)
+{
+	static uint64_t saw[LAZY_PAGES];
+	size_t page, pages = area_len / laf_page;
+
+	for (page = 0; page < pages; page++)
+		saw[page] = *lazy_word(page);
+	laf_sync_wait(sync, 1);
+	madvise(area, area_len, MADV_PAGEOUT);
+	for (page = 0; page < pages; page++)
+		if (saw[page] == ~page)
+			laf_expect(*lazy_word(page) == ~page,
+				   "page %zu was written before the fork, is %#llx", page,
+				   (unsigned long long)*lazy_word(page));
+}
+
+/*
+ * MADV_FREE leaves PTEs clean, and what is written again must not be lost: neither if
+ * that happens while fork copies a run of such PTEs.
+ */
+static void test_lazy_fork(int order)
+{
+	struct laf_sync sync;
+	pthread_t thread;
+	int round;
+	pid_t pid;
+
+	laf_swap_need();
+	laf_only(order);
+	area_len = ALIGN_UP(LAZY_PAGES / 2 * laf_page, laf_size(order));
+	laf_require(area_len <= LAZY_PAGES * laf_page, "order %d is too large", order);
+	laf_sync_init(&sync);
+	for (round = 0; round < LAZY_ROUNDS && !laf_failed(); round++) {
+		area = laf_folios(order, area_len / laf_size(order), 1);
+		laf_require(!madvise(area, area_len, MADV_FREE), "MADV_FREE: %s", strerror(errno));
+		laf_require(!pthread_create(&thread, NULL, lazy_writer, (void *)(uintptr_t)round),
+			    "no thread");
+		while (*lazy_word(round % 8) != ~(uint64_t)(round % 8))
+			;
+		pid = laf_fork();
+		if (!pid) {
+			lazy_child(&sync);
+			_exit(laf_failed());
+		}
+		pthread_join(thread, NULL);
+		laf_unmap(area, area_len);
+		laf_sync_post(&sync, 1);
+		laf_join(pid);
+	}
+}
+
 static const struct laf_test tests[] = {
 	{ "settings change", test_settings, LAF_ONCE },
 	{ "compaction and splits", test_compaction, LAF_ONCE },
 	{ "threads in one folio", test_same_folio, LAF_ALL },
 	{ "MADV_DONTNEED", test_dontneed, LAF_SOME },
 	{ "move_pages", test_move_pages, LAF_SOME },
+	{ "lazily freed, written while forking", test_lazy_fork, LAF_SOME },
 };
 
 int main(void)

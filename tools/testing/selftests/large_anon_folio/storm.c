@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/uio.h>
@@ -18,9 +19,6 @@
 #include "../kselftest.h"
 #include "laf_util.h"
 
-#ifndef SECONDS
-#define SECONDS		6
-#endif
 #define THREADS		3	/* each writes every third page */
 #define MAX_PAGES	2048
 #define WORDS		3
@@ -29,18 +27,13 @@ static char *mem;
 static size_t pages, folio_size;
 static volatile bool stop;
 static unsigned long forks;
+static unsigned int seconds = 6;	/* for each size */
 
 /*
  * What each page holds: made from its number and a generation. A page is written
  * first, its generation counted after that: a child may have been forked between.
  */
 static volatile uint32_t generations[MAX_PAGES];
-
-static uint32_t rnd(uint32_t *seed)
-{
-	*seed = *seed * 1664525 + 1013904223;
-	return *seed >> 8;
-}
 
 static uint64_t *word_at(size_t page, int i)
 {
@@ -91,28 +84,28 @@ static bool was(size_t page)
 static __attribute__((noreturn)) void child(uint32_t seed, int depth)
 {
 	uint32_t mine = 0x80000000 | (uint32_t)getpid();
-	size_t i, first = rnd(&seed) % pages, nr = 1 + rnd(&seed) % (pages - first);
+	size_t i, first = laf_random_of(&seed) % pages, nr = 1 + laf_random_of(&seed) % (pages - first);
 	bool ok = true;
 	int status;
 	pid_t pid;
 
 	for (i = 0; i < pages; i++)
 		ok &= was(i);
-	for (i = first; i < first + nr; i += 1 + rnd(&seed) % 4) {
+	for (i = first; i < first + nr; i += 1 + laf_random_of(&seed) % 4) {
 		put(i, mine);
 		generations[i] = mine;
 	}
-	if (depth && rnd(&seed) % 2) {
+	if (depth && laf_random_of(&seed) % 2) {
 		pid = fork();
 		if (!pid)
 			child(seed + 1, depth - 1);
-		if (pid > 0 && rnd(&seed) % 2)
+		if (pid > 0 && laf_random_of(&seed) % 2)
 			ok &= waitpid(pid, &status, 0) == pid && !status;
 	}
 	for (i = 0; i < pages; i++)
 		ok &= was(i);
 	/* Leaves some pages mapped, or all, until it exits */
-	if (rnd(&seed) % 2)
+	if (laf_random_of(&seed) % 2)
 		munmap(mem + first * laf_page, nr * laf_page);
 	_exit(!ok);
 }
@@ -142,15 +135,16 @@ static void *thread(void *arg)
 
 	laf_require(!pipe(fd), "pipe: %s", strerror(errno));
 	while (!stop && !laf_failed()) {
-		size_t page = rnd(&seed) % (pages / THREADS) * THREADS + id;
+		size_t page = laf_random_of(&seed) % (pages / THREADS) * THREADS + id;
 		uint32_t generation = generations[page];
+		/* Children only, but for forks and pipes, touch the first half */
+		bool theirs = page < pages / 2;
 
 		if (!laf_expect(is(page, generation), "page %zu is not what was written", page))
 			break;
-		/* Children only, but for forks, write and unmap the first half */
-		if (page < pages / 2 && rnd(&seed) % 64)
+		if (theirs && laf_random_of(&seed) % 64)
 			continue;
-		switch (rnd(&seed) % 16) {
+		switch (laf_random_of(&seed) % 16) {
 		case 0:
 			if (pid && waitpid(pid, &status, WNOHANG) != pid)
 				break;
@@ -163,21 +157,19 @@ static void *thread(void *arg)
 				pid = 0;
 			break;
 		case 1:
-			if (page < pages / 2)
-				break;
-			madvise(mem + page * laf_page, rnd(&seed) % 2 ? laf_page : folio_size,
-				MADV_PAGEOUT);
+			if (!theirs)
+				madvise(mem + page * laf_page,
+					laf_random_of(&seed) % 2 ? laf_page : folio_size, MADV_PAGEOUT);
 			break;
 		case 2:
-			if (page < pages / 2)
-				break;
-			madvise(mem + page * laf_page, laf_page, MADV_DONTNEED);
+			if (!theirs)
+				madvise(mem + page * laf_page, laf_page, MADV_DONTNEED);
 			break;
 		case 3:
 			held_is(page, generation, fd);
 			break;
 		}
-		if (page < pages / 2)
+		if (theirs)
 			continue;
 		put(page, generation + 1);
 		generations[page] = generation + 1;
@@ -249,7 +241,7 @@ static void test_storm(int order)
 	}
 	for (i = 0; i < THREADS; i++)
 		laf_require(!pthread_create(&threads[i], NULL, thread, (void *)i), "no thread");
-	for (i = 0; i < SECONDS * 20 && !laf_failed(); i++)
+	for (i = 0; i < seconds * 20 && !laf_failed(); i++)
 		usleep(50000);
 	stop = true;
 	for (i = 0; i < THREADS; i++)
@@ -262,12 +254,16 @@ static void test_storm(int order)
 	expect_owned(order);
 }
 
-static const struct laf_test tests[] = {
-	{ "writes, forks and page-outs at once", test_storm, LAF_SOME, 60 + SECONDS },
-};
-
-int main(void)
+/* storm [SECONDS]: how long each size is tried */
+int main(int argc, char **argv)
 {
+	struct laf_test tests[] = {
+		{ "writes, forks and page-outs at once", test_storm, LAF_SOME },
+	};
+
+	if (argc > 1)
+		seconds = atoi(argv[1]);
+	tests[0].timeout = 60 + seconds;
 	laf_swap_setup();
 	return laf_main(tests, ARRAY_SIZE(tests));
 }
