@@ -374,27 +374,20 @@ static void clear_user_pages(void *kaddr, unsigned long vaddr, struct page *page
 }
 #endif
 
-/*
- * Zero some pages of a folio that is to be mapped at @vaddr. Without high memory they
- * follow each other in the kernel's addresses, too.
- */
-static void clear_anon_pages(struct folio *folio, unsigned long vaddr,
-			     unsigned int first, unsigned int end)
+/* The same, with a chance to let others run after each 64 KiB */
+static void clear_anon_pages(void *kaddr, unsigned long vaddr, struct page *page,
+			     unsigned int nr)
 {
-	/* Between two chances to let others run */
 	const unsigned int at_once = max_t(unsigned int, SZ_64K >> PAGE_SHIFT, 1);
-	unsigned int nr;
 
-	BUILD_BUG_ON(IS_ENABLED(CONFIG_HIGHMEM));
-
-	for (; first < end; first += nr) {
-		nr = min(end - first, at_once);
-		clear_user_pages(folio_address(folio) + first * PAGE_SIZE,
-				 vaddr + first * PAGE_SIZE,
-				 &folio->page + first, nr);
-		if (nr == at_once)
-			cond_resched();
+	for (; nr > at_once; nr -= at_once) {
+		clear_user_pages(kaddr, vaddr, page, at_once);
+		kaddr += at_once * PAGE_SIZE;
+		vaddr += at_once * PAGE_SIZE;
+		page += at_once;
+		cond_resched();
 	}
+	clear_user_pages(kaddr, vaddr, page, nr);
 }
 
 /*
@@ -407,9 +400,15 @@ static void clear_anon_folio(struct folio *folio, unsigned long address)
 	const unsigned int nr_pages = folio_nr_pages(folio);
 	const unsigned long vaddr = ALIGN_DOWN(address, nr_pages * PAGE_SIZE);
 	const unsigned int next = ((address - vaddr) >> PAGE_SHIFT) + 1;
+	/* Without high memory, pages follow each other in these addresses, too */
+	void *kaddr = folio_address(folio);
 
-	clear_anon_pages(folio, vaddr, next, nr_pages);
-	clear_anon_pages(folio, vaddr, 0, next);
+	BUILD_BUG_ON(IS_ENABLED(CONFIG_HIGHMEM));
+
+	if (next < nr_pages)
+		clear_anon_pages(kaddr + next * PAGE_SIZE, vaddr + next * PAGE_SIZE,
+				 &folio->page + next, nr_pages - next);
+	clear_anon_pages(kaddr, vaddr, &folio->page, next);
 }
 
 /**

@@ -97,10 +97,11 @@ int copy_folio_ptes(struct vm_area_struct *dst_vma,
 		/*
 		 * A clean run may have been written to since it was compared.
 		 * What is lazily freed would be lost if the child's PTEs did not
-		 * say so. A CPU that is to set a dirty bit looks at the PTE
-		 * again: from here on none can.
+		 * say so; all else is kept. A CPU that is to set a dirty bit looks
+		 * at the PTE again: from here on none can.
 		 */
-		if (!pte_dirty(pte) && any_pte_dirty(src_pte, nr))
+		if (!folio_test_swapbacked(folio) && !pte_dirty(pte) &&
+		    any_pte_dirty(src_pte, nr))
 			pte = pte_mkdirty(pte);
 	}
 	pte = pte_mkold(pte_wrprotect(pte));
@@ -359,9 +360,9 @@ static struct page *exclusive_page(struct vm_area_struct *vma,
  * for the page. If that one became writable for its page's sake (@page, else NULL),
  * the pages of these have to be exclusive, too. Returns their number.
  */
-static __always_inline int protect_same_ptes(struct mm_struct *mm, unsigned long addr,
-					     pte_t *ptep, int max_nr, pte_t old,
-					     pte_t new, struct page *page)
+static __always_inline int __protect_same_ptes(struct mm_struct *mm, unsigned long addr,
+					       pte_t *ptep, int max_nr, pte_t old,
+					       pte_t new, struct page *page)
 {
 	const u64 old_step = pte_pfn_step(old), new_step = pte_pfn_step(new);
 	pte_t *start = ptep, *end = ptep + max_nr;
@@ -378,6 +379,16 @@ static __always_inline int protect_same_ptes(struct mm_struct *mm, unsigned long
 	}
 
 	return ptep - start;
+}
+
+/* Out of line: single pages do without */
+static noinline int protect_same_ptes(struct mm_struct *mm, unsigned long addr,
+				      pte_t *ptep, int max_nr, pte_t old, pte_t new,
+				      struct page *page)
+{
+	/* Two loops: one asks more */
+	return page ? __protect_same_ptes(mm, addr, ptep, max_nr, old, new, page) :
+		      __protect_same_ptes(mm, addr, ptep, max_nr, old, new, NULL);
 }
 
 /**
@@ -407,8 +418,8 @@ int protect_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 	struct mm_struct *mm = vma->vm_mm;
 	struct page *page, *last;
 	bool settled, flush = false;
-	int left, more;
 	pte_t old, new;
+	int nr;
 
 	do {
 		old = ptep_get(pte);
@@ -436,20 +447,19 @@ int protect_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 
 		pte++;
 		addr += PAGE_SIZE;
-		left = ptes_left(addr, end);
 		/*
 		 * Mostly the next ones are alike. But one that was not to be made
 		 * writable, while others may be, says nothing about them.
 		 */
-		if (settled && page)
-			more = protect_same_ptes(mm, addr, pte, min_t(long, left, last - page),
-						 old, new, page);
-		else if (settled && !try_writable)
-			more = protect_same_ptes(mm, addr, pte, left, old, new, NULL);
-		else
-			more = 0;
-		pte += more;
-		addr += more * PAGE_SIZE;
+		if (!settled || (try_writable && !page) || addr == end ||
+		    !pte_same(ptep_get(pte), pte_next_pfn(old)))
+			continue;
+		nr = ptes_left(addr, end);
+		if (page)
+			nr = min_t(long, nr, last - page);
+		nr = protect_same_ptes(mm, addr, pte, nr, old, new, page);
+		pte += nr;
+		addr += nr * PAGE_SIZE;
 	} while (addr != end);
 
 	if (flush)

@@ -26,24 +26,28 @@ static __always_inline void dup_pages(struct page *page, int nr, bool sole)
 static __always_inline int remove_pages(struct page *page, int nr, bool sole)
 {
 	struct page *end = page + nr;
-	int unmapped = 0, old, olds = 0;
+	int unmapped = 0, olds = 0;
 
-	if (!sole) {
-		for (; page < end; page++)
-			unmapped += page_dec_mapcount(page, false);
+	/*
+	 * Mostly all are alike. If nobody else maps the first page, they are not
+	 * counted until one is met that somebody else maps.
+	 */
+	if (sole && !atomic_read(&page->_mapcount)) {
+		for (; page < end; page++) {
+			int old = atomic_read(&page->_mapcount);
+
+			olds |= old;
+			atomic_set(&page->_mapcount, old - 1);
+		}
+		if (!olds)
+			return nr;
+		for (page = end - nr; page < end; page++)
+			unmapped += atomic_read(&page->_mapcount) < 0;
 		return unmapped;
 	}
 
-	/* The sole writer counts only if there is something to tell apart */
-	for (; page < end; page++) {
-		old = atomic_read(&page->_mapcount);
-		olds |= old;
-		atomic_set(&page->_mapcount, old - 1);
-	}
-	if (!olds)
-		return nr;
-	for (page = end - nr; page < end; page++)
-		unmapped += atomic_read(&page->_mapcount) < 0;
+	for (; page < end; page++)
+		unmapped += page_dec_mapcount(page, sole);
 
 	return unmapped;
 }

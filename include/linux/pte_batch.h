@@ -100,11 +100,10 @@ static inline void set_ptes(struct mm_struct *mm, unsigned long addr,
 {
 	const u64 step = pte_pfn_step(pte);
 	pte_t *end = ptep + nr;
-	long i = -(long)nr;
 
 	for (;;) {
-		set_pte_at(mm, addr, end + i, pte);
-		if (!++i)
+		set_pte_at(mm, addr, ptep, pte);
+		if (++ptep == end)
 			break;
 		addr += PAGE_SIZE;
 		pte = pte_add_step(pte, step);
