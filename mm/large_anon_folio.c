@@ -395,9 +395,9 @@ static void clear_anon_pages(void *kaddr, unsigned long vaddr, struct page *page
  * others in the order of their addresses, from the one after it around: that is
  * the order in which they are likely to be used.
  */
-static void clear_anon_folio(struct folio *folio, unsigned long address)
+static void clear_anon_folio(struct folio *folio, int order, unsigned long address)
 {
-	const unsigned int nr_pages = folio_nr_pages(folio);
+	const unsigned int nr_pages = 1U << order;
 	const unsigned long vaddr = ALIGN_DOWN(address, nr_pages * PAGE_SIZE);
 	const unsigned int next = ((address - vaddr) >> PAGE_SHIFT) + 1;
 	/* Without high memory, pages follow each other in these addresses, too */
@@ -436,7 +436,7 @@ struct folio *alloc_anon_folio(struct vm_fault *vmf, unsigned long orders)
 				cgroup_throttle_swaprate(&folio->page, gfp);
 				/* The allocator may have zeroed it already */
 				if (!want_init_on_alloc(gfp))
-					clear_anon_folio(folio, vmf->address);
+					clear_anon_folio(folio, order, vmf->address);
 				return folio;
 			}
 			count_mthp_stat(order,
@@ -486,11 +486,11 @@ void deferred_split_if_partly_mapped(struct folio *folio)
 /* ----------------------------------------------------------------- fault */
 
 /* Make a new folio part of the address space, under the page table lock */
-static void map_anon_folio(struct vm_fault *vmf, struct folio *folio,
+static void map_anon_folio(struct vm_fault *vmf, struct folio *folio, int order,
 			   unsigned long addr)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	long i, nr_pages = folio_nr_pages(folio);
+	long i, nr_pages = 1L << order;
 	pte_t entry;
 
 	entry = mk_pte(&folio->page, vma->vm_page_prot);
@@ -560,7 +560,7 @@ vm_fault_t __do_anonymous_large_folio(struct vm_fault *vmf)
 	if (ret)
 		goto release;
 
-	map_anon_folio(vmf, folio, addr);
+	map_anon_folio(vmf, folio, order, addr);
 	count_mthp_stat(order, MTHP_STAT_ANON_FAULT_ALLOC);
 	pte_unmap_unlock(vmf->pte, vmf->ptl);
 	return 0;

@@ -451,8 +451,8 @@ int protect_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 		 * Mostly the next ones are alike. But one that was not to be made
 		 * writable, while others may be, says nothing about them.
 		 */
-		if (!settled || (try_writable && !page) || addr == end ||
-		    !pte_same(ptep_get(pte), pte_next_pfn(old)))
+		if (!settled || (try_writable && !page) || (page && page == last) ||
+		    addr == end || !pte_same(ptep_get(pte), pte_next_pfn(old)))
 			continue;
 		nr = ptes_left(addr, end);
 		if (page)
