@@ -63,7 +63,7 @@ mapfile -t NEW < <(gt -c core.quotePath=off diff-tree -r --no-renames --diff-fil
 mapfile -t HOOKED < <(gt -c core.quotePath=off diff-tree -r --no-renames --diff-filter=M \
 	--name-only "$BASE" "$TIP" | grep -vxF MAINTAINERS)
 gt diff-tree -p --no-renames --no-ext-diff --no-textconv --diff-filter=M "$BASE" "$TIP" -- . \
-	':(exclude)MAINTAINERS' >"$WORK/hooks.patch"
+	':(exclude)MAINTAINERS' | lean >"$WORK/hooks.patch"
 maint=()
 gt diff --quiet "$BASE" "$TIP" -- MAINTAINERS || maint=(MAINTAINERS)
 gt cat-file blob "$BASE:MAINTAINERS" >"$WORK/maint.base"

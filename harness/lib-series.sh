@@ -63,6 +63,12 @@ snapshot()
 	GIT_DIR=$TREE/.git GIT_INDEX_FILE=$WORK/inputs.index git write-tree
 }
 
+# lean: the diff on stdin, without the context that not every 6.1.y has
+lean()
+{
+	perl "$ROOT/harness/context.pl" "$ROOT/patches/context"
+}
+
 # series_of FILE: the entries of a series file
 series_of()
 {

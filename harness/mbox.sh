@@ -28,4 +28,4 @@ echo
 gt diff-tree --stat --summary --no-renames "$BASE" "$TIP"
 echo
 gt format-patch --stdout --zero-commit --no-signature --no-renames --no-ext-diff --abbrev=12 \
-	-n "$BASE..$TIP"
+	-n "$BASE..$TIP" | lean

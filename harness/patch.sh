@@ -9,4 +9,4 @@
 [ $# -eq 0 ] || usage "takes no argument, got '$1'"
 need git -- "assembles the series"
 assembled
-gt diff-tree -p --no-renames --no-ext-diff --no-textconv --abbrev=12 "$BASE" "$TIP"
+gt diff-tree -p --no-renames --no-ext-diff --no-textconv --abbrev=12 "$BASE" "$TIP" | lean

@@ -100,7 +100,7 @@ while read -r commit; do
 	fi
 	gt diff-tree -p --stat --summary --no-renames --no-ext-diff --no-textconv -U3 --abbrev=12 \
 		--diff-algorithm=myers --src-prefix=a/ --dst-prefix=b/ \
-		"$commit^" "$commit" -- . "${EXCLUDE[@]}" >"$WORK/hooks"
+		"$commit^" "$commit" -- . "${EXCLUDE[@]}" | lean >"$WORK/hooks"
 	if [ ! -s "$WORK/hooks" ] && [ ${#files[@]} -eq 0 ]; then
 		folded+=("$subject")
 		continue
