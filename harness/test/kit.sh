@@ -558,6 +558,54 @@ test_maintainers()
 }
 t "refresh: MAINTAINERS" test_maintainers
 
+test_context()
+{
+	local tip kind
+
+	ready
+	tip=$(g rev-parse laf)
+	printf '# SPDX\nmm/memory.c: line 8\nmm/rmap.c: row 10\n' >patches/context
+	./laf refresh
+	# two lines are left before the hook, and two after it
+	same "hunk" "$(sed -n '/^@@/,$s/ @@.*/ @@/;/^@@/,$p' patches/0001*)" $'@@ -9,4 +9,5 @@\n line 9\n line 10\n+hooked\n line 11\n line 12'
+	same "other hunks" "$(git diff --stat -- patches/0002*)" ""
+	git add -A
+	git commit -qm context
+	./laf refresh
+	clean_repo
+	./laf tree
+	same "tree" "$(g rev-parse 'laf^{tree}')" "$(g rev-parse "$tip^{tree}")"
+
+	# what has another line there takes it, by each of the ways in
+	./laf patch >"$T/patch" 2>/dev/null
+	./laf mbox >"$T/mbox" 2>/dev/null
+	for kind in apply patch git-apply am; do
+		user_tree git
+		sed -i -e 's/^line 8$/line eight/' -e '1i first' "$T/user/mm/memory.c"
+		git -C "$T/user" commit -qam other
+		case $kind in
+		apply) ./laf apply "$T/user" ;;
+		patch) patch -d "$T/user" -p1 -s -F0 <"$T/patch" ;;
+		git-apply) git -C "$T/user" apply "$T/patch" ;;
+		am) git -C "$T/user" am -q "$T/mbox" ;;
+		esac
+		same "$kind" "$(sed -n '9,13p' "$T/user/mm/memory.c")" \
+			$'line eight\nline 9\nline 10\nhooked\nline 11'
+	done
+
+	# the second hook stands beside what is named, then between two of its own
+	echo 'mm/memory.c: line 11' >>patches/context
+	refuses "mm/memory.c at line 8 has no context but what patches/context names; move it" ./laf patch
+	sed -i 's/^mm.*/mm\/memory.c: line 12/' patches/context
+	sed -i '14i hooked again' build/tree/mm/memory.c
+	g commit -q -a --fixup laf~
+	GIT_SEQUENCE_EDITOR=: g rebase -q -i --autosquash laf-base
+	refuses "mm/memory.c at line 8 stand too close around a line that patches/context names" ./laf refresh
+	echo 'nonsense' >patches/context
+	refuses "patches/context:1: wanted 'FILE: LINE'" ./laf patch
+}
+t "refresh: no context that patches/context names" test_context
+
 # ---------------------------------------------------------------- patch, mbox
 
 test_patch()
