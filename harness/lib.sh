@@ -370,6 +370,19 @@ result()
 	fi
 }
 
+# silent NAME OUTPUT: one test, ok when there is no output; adds to passed or failed
+silent()
+{
+	if [ -z "$2" ]; then
+		echo "ok $1"
+		passed=$((passed + 1))
+	else
+		echo "not ok $1"
+		printf '#   %s\n' "${2//$'\n'/$'\n'#   }"
+		failed=$((failed + 1))
+	fi
+}
+
 # counts PASSED FAILED SKIPPED: the line that ends every suite; returns 1 when
 # something failed or nothing ran
 counts()

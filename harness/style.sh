@@ -11,19 +11,6 @@ use_tree
 cd "$TREE"
 passed=0 failed=0
 
-# silent NAME OUTPUT: one test, ok when there is no output
-silent()
-{
-	if [ -z "$2" ]; then
-		echo "ok $1"
-		passed=$((passed + 1))
-	else
-		echo "not ok $1"
-		printf '#   %s\n' "${2//$'\n'/$'\n'#   }"
-		failed=$((failed + 1))
-	fi
-}
-
 # Whether MAINTAINERS has a pattern for a new file is asked below, for each
 # file; checkpatch would only remind of it.
 show scripts/checkpatch.pl --strict --ignore FILE_PATH_CHANGES -g laf-base..laf
