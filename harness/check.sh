@@ -19,6 +19,7 @@ kunit-arm64-64k	kunit arm64-64k
 kunit-s390	kunit s390
 selftest-x86_64	selftest x86_64
 selftest-arm64	selftest arm64
+torture		torture --short
 bench		bench --check
 mm612		mm612
 cost		cost

@@ -19,6 +19,7 @@ case ${1:-} in
 	  laf kunit [ARCH...]       the KUnit suites: um x86_64 arm64 arm64-16k arm64-64k;
 	                            s390 only when named
 	  laf selftest [ARCH]       boots a kernel and runs the kselftest folder: x86_64 arm64
+	  laf torture               kernels that check themselves, with all at once and faults injected
 	  laf bench                 what each page costs, beside stock 6.1 and stock 6.12
 	  laf seqcount              the sequence count: its model by Spin, threads under TSan
 	  laf sparse                sparse over the files that the feature touches
@@ -107,6 +108,27 @@ selftest)
 	laf selftest [x86_64|arm64]
 	  Builds and boots a kernel in QEMU and runs
 	  tools/testing/selftests/large_anon_folio in it.
+	EOF
+	;;
+torture)
+	cat <<-EOF
+	laf torture [--minutes N] [--seed S] [--resume] [RUN...]
+	  Boots kernels that check themselves in QEMU, with two memory nodes, and runs
+	  tools/testing/selftests/large_anon_folio/torture for N minutes (10) on each:
+	  processes and threads that share folios do at random what can be done with
+	  memory, and compare each page with what it has to hold, while their memory is
+	  reclaimed, moved, split and taken away. In the last third, allocations fail.
+	  Any complaint of the kernel, wrong data, or memory that does not come back
+	  fails, with the seed that repeats it. Runs, all if none is named:
+	    kasan kasan4            x86-64 with 2 and 4 CPUs: KASAN, kmemleak, lockdep ...
+	    kcsan kcsan4            KCSAN, strict: races in the feature's own functions, and
+	                            in those that its patches change
+	    production production4  nothing that checks itself
+	    arm64                   the same on arm64
+	  build/torture.record gets a line for each run: name, minutes, first seed, next
+	  seed, commit, result. --resume goes on with the seed behind the last one there.
+	laf torture --short
+	  What 'laf check' runs: kasan for 2.5 minutes, always from seed 1.
 	EOF
 	;;
 sparse)

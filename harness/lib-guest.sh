@@ -47,6 +47,7 @@ X86_COUNTED=max,erms=off,fsrm=off
 #	stock	the same configuration of the stock kernel
 #	stockgup	that with this tree's mm/gup_test, for tests of later kernels
 #	mainline	the same of stock 6.12
+#	kasan, kcsan, production	this tree for 'laf torture'
 # PLANT holds more arguments for make.
 guest_kernel()
 {
@@ -63,6 +64,10 @@ guest_kernel()
 	stockgup) KNAME=plain-$arch-stockgup
 		frag+=("$GUEST_CONFIG/plain.config" "$GUEST_CONFIG/gup.config") ;;
 	mainline) KNAME=plain-$arch-612 frag+=("$GUEST_CONFIG/plain.config") ;;
+	kasan)	KNAME=torture-$arch-kasan
+		frag+=("$GUEST_CONFIG"/{debug,kasan,torture,on}.config) ;;
+	kcsan | production)	KNAME=torture-$arch-$kind
+		frag+=("$GUEST_CONFIG"/{"$kind",torture,on}.config) ;;
 	*)	die "there is no kind of kernel '$kind'" ;;
 	esac
 	if [ "$arch" = arm64 ]; then
@@ -263,10 +268,10 @@ guest_verdict()
 {
 	local wrong=0 free
 
-	GUEST_SPLATS=$(tr -d '\r' <"$RUN/console" | grep -acE "$GUEST_SPLAT" || :)
+	GUEST_SPLATS=$(tr -d '\r' <"$RUN/console" | ${GUEST_FILTER:-cat} | grep -acE "$GUEST_SPLAT" || :)
 	if [ "$GUEST_SPLATS" -gt 0 ]; then
 		say "the kernel complained ($GUEST_SPLATS lines, all in $RUN/console); the first:"
-		tr -d '\r' <"$RUN/console" | awk -v pat="$GUEST_SPLAT" '
+		tr -d '\r' <"$RUN/console" | ${GUEST_FILTER:-cat} | awk -v pat="$GUEST_SPLAT" '
 			/laf: @start/ { at = $0 }
 			!n && $0 ~ pat { print at; n = 1 }
 			n && n++ <= 30' >&2

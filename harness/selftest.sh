@@ -5,6 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=harness/lib-guest.sh
 . "$(dirname "$0")/lib-guest.sh"
+# shellcheck source=harness/lib-selftest.sh
+. "$(dirname "$0")/lib-selftest.sh"
 
 [ $# -le 1 ] || usage "takes one architecture or none, got '$*'"
 case ${1:-} in
@@ -13,41 +15,7 @@ x86_64 | arm64)	archs=("$1") ;;
 *)	usage "knows x86_64 and arm64, not '$1'" ;;
 esac
 
-FOLDER=large_anon_folio
 passed=0 failed=0 skipped=0
-
-# build_tests ARCH: the folder's programs, static, in build/selftest-ARCH
-build_tests()
-{
-	local out=$BUILD/selftest-$1 log=$LOG/selftest-$1.log cmd
-
-	# rsync is what `make headers_install` and kselftest's install use
-	need rsync -- "installs kernel headers and tests"
-	kvars "$1"
-	lock "selftest-$1"
-	mkdir -p "$out"
-	rm -rf "$out/install"
-	# A test that did not compile must not be replaced by an older one.
-	rm -rf "$out/kselftest/$FOLDER"
-	for cmd in headers install; do
-		set -- make -C "$TREE" O="$out" -j"$JOBS" "${KVARS[@]}" headers
-		[ $cmd = headers ] ||
-			set -- make -C "$TREE/tools/testing/selftests" O="$out" "${KVARS[@]}" \
-				TARGETS=$FOLDER USERLDFLAGS=-static \
-				KSFT_INSTALL_PATH="$out/install" install
-		show "$@"
-		logged "$log" "selftest $cmd" "$@" || {
-			first_error "$log"
-			die "the selftests do not build; all of it: $log"
-		}
-		if grep -q 'warning: ' "$log"; then
-			first_error "$log"
-			die "the selftests build with warnings; all of it: $log"
-		fi
-	done
-	TESTS=$out/install
-	[ -s "$TESTS/kselftest-list.txt" ] || die "the install of $FOLDER left no list of tests"
-}
 
 show_line()
 {

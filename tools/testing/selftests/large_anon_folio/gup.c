@@ -220,69 +220,22 @@ static void test_proc_mem(int order)
 
 /* --------------------------------------------------------------- io_uring */
 
-struct ring {
-	int fd;
-	unsigned int *sq_tail, *sq_mask, *sq_array, *cq_head, *cq_tail, *cq_mask;
-	struct io_uring_sqe *sqes;
-	struct io_uring_cqe *cqes;
-};
-
-static void ring_init(struct ring *ring)
+static void ring_init(struct laf_ring *ring)
 {
-	struct io_uring_params p = { 0 };
-	char *sq, *cq;
-
-	ring->fd = syscall(__NR_io_uring_setup, 4, &p);
-	if (ring->fd < 0)
-		laf_skip("io_uring_setup: %s", strerror(errno));
-	/* A child has no use for the ring, and must not keep pages pinned */
-	fcntl(ring->fd, F_SETFD, FD_CLOEXEC);
-	sq = mmap(NULL, p.sq_off.array + p.sq_entries * 4, PROT_READ | PROT_WRITE,
-		  MAP_SHARED, ring->fd, IORING_OFF_SQ_RING);
-	cq = mmap(NULL, p.cq_off.cqes + p.cq_entries * sizeof(*ring->cqes),
-		  PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, IORING_OFF_CQ_RING);
-	ring->sqes = mmap(NULL, p.sq_entries * sizeof(*ring->sqes),
-			  PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, IORING_OFF_SQES);
-	laf_require(sq != MAP_FAILED && cq != MAP_FAILED && ring->sqes != MAP_FAILED,
-		    "mmap of the ring: %s", strerror(errno));
-	ring->sq_tail = (unsigned int *)(sq + p.sq_off.tail);
-	ring->sq_mask = (unsigned int *)(sq + p.sq_off.ring_mask);
-	ring->sq_array = (unsigned int *)(sq + p.sq_off.array);
-	ring->cq_head = (unsigned int *)(cq + p.cq_off.head);
-	ring->cq_tail = (unsigned int *)(cq + p.cq_off.tail);
-	ring->cq_mask = (unsigned int *)(cq + p.cq_off.ring_mask);
-	ring->cqes = (struct io_uring_cqe *)(cq + p.cq_off.cqes);
+	if (laf_ring_init(ring))
+		laf_skip("no io_uring: %s", strerror(errno));
 }
 
-static void ring_pin(struct ring *ring, char *p, size_t len)
+static void ring_pin(struct laf_ring *ring, char *p, size_t len)
 {
-	struct iovec iov = { .iov_base = p, .iov_len = len };
-
-	laf_require(!syscall(__NR_io_uring_register, ring->fd, IORING_REGISTER_BUFFERS,
-			     &iov, 1), "register a buffer: %s", strerror(errno));
+	laf_require(!laf_ring_pin(ring, p, len), "register a buffer: %s", strerror(errno));
 }
 
-static void ring_io(struct ring *ring, int op, int fd, char *p, size_t len)
+static void ring_io(struct laf_ring *ring, int op, int fd, char *p, size_t len)
 {
-	unsigned int tail = *ring->sq_tail, at = tail & *ring->sq_mask;
-	struct io_uring_sqe *sqe = &ring->sqes[at];
-	struct io_uring_cqe *cqe;
-	long ret;
+	int done = laf_ring_io(ring, op, fd, p, len, 0);
 
-	memset(sqe, 0, sizeof(*sqe));
-	sqe->opcode = op;
-	sqe->fd = fd;
-	sqe->addr = (uintptr_t)p;
-	sqe->len = len;
-	ring->sq_array[at] = at;
-	__atomic_store_n(ring->sq_tail, tail + 1, __ATOMIC_RELEASE);
-	ret = syscall(__NR_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0);
-	laf_require(ret == 1, "io_uring_enter: %ld, %s", ret, strerror(errno));
-	laf_require(__atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE) != *ring->cq_head,
-		    "no completion");
-	cqe = &ring->cqes[*ring->cq_head & *ring->cq_mask];
-	laf_expect(cqe->res == (int)len, "I/O: saw %d, want %zu", cqe->res, len);
-	__atomic_store_n(ring->cq_head, *ring->cq_head + 1, __ATOMIC_RELEASE);
+	laf_expect(done == (int)len, "I/O: saw %d, want %zu", done, len);
 }
 
 /* A file to read from and to write to */
@@ -312,7 +265,7 @@ static void check_file(int fd, size_t len, uint64_t seed, size_t first, const ch
 static void test_pin_then_fork(int order)
 {
 	struct laf_sync sync;
-	struct ring ring;
+	struct laf_ring ring;
 	int file;
 	pid_t pid;
 
@@ -360,7 +313,7 @@ static void test_fork_then_pin(int order)
 	laf_sync_init(&sync);
 	pid = laf_fork();
 	if (!pid) {
-		struct ring ring;
+		struct laf_ring ring;
 		int file;
 
 		ring_init(&ring);
@@ -386,7 +339,7 @@ static void test_fork_then_pin(int order)
 static void test_pin_one(int order)
 {
 	long before = laf_stat(order, "nr_anon"), saw;
-	struct ring ring;
+	struct laf_ring ring;
 	int file, i;
 	pid_t pid;
 

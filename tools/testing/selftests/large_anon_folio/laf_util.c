@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/io_uring.h>
 #include <linux/magic.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -16,6 +17,8 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -735,6 +738,86 @@ int laf_direct(void)
 	}
 	laf_skip("no free ram disk");
 }
+
+/* --------------------------------------------------------------- io_uring */
+
+void laf_ring_exit(struct laf_ring *ring)
+{
+	munmap(ring->sq, ring->sq_len);
+	munmap(ring->cq, ring->cq_len);
+	munmap(ring->sqes, ring->sqes_len);
+	close(ring->fd);
+}
+
+static void *ring_map(struct laf_ring *ring, size_t len, off_t what)
+{
+	return mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, what);
+}
+
+/* 0, or -1 and errno */
+int laf_ring_init(struct laf_ring *ring)
+{
+	struct io_uring_params p = { 0 };
+
+	ring->fd = syscall(__NR_io_uring_setup, 4, &p);
+	if (ring->fd < 0)
+		return -1;
+	/* A child has no use for the ring, and must not keep pages pinned */
+	fcntl(ring->fd, F_SETFD, FD_CLOEXEC);
+	ring->sq_len = p.sq_off.array + p.sq_entries * 4;
+	ring->cq_len = p.cq_off.cqes + p.cq_entries * sizeof(*ring->cqes);
+	ring->sqes_len = p.sq_entries * sizeof(*ring->sqes);
+	ring->sq = ring_map(ring, ring->sq_len, IORING_OFF_SQ_RING);
+	ring->cq = ring_map(ring, ring->cq_len, IORING_OFF_CQ_RING);
+	ring->sqes = ring_map(ring, ring->sqes_len, IORING_OFF_SQES);
+	if (ring->sq == MAP_FAILED || ring->cq == MAP_FAILED || ring->sqes == MAP_FAILED) {
+		laf_ring_exit(ring);
+		return -1;
+	}
+	ring->sq_tail = ring->sq + p.sq_off.tail;
+	ring->sq_mask = ring->sq + p.sq_off.ring_mask;
+	ring->sq_array = ring->sq + p.sq_off.array;
+	ring->cq_head = ring->cq + p.cq_off.head;
+	ring->cq_tail = ring->cq + p.cq_off.tail;
+	ring->cq_mask = ring->cq + p.cq_off.ring_mask;
+	ring->cqes = ring->cq + p.cq_off.cqes;
+	return 0;
+}
+
+int laf_ring_pin(struct laf_ring *ring, char *p, size_t len)
+{
+	struct iovec iov = { .iov_base = p, .iov_len = len };
+
+	return syscall(__NR_io_uring_register, ring->fd, IORING_REGISTER_BUFFERS, &iov, 1);
+}
+
+/* How much was read or written, or a negative error */
+int laf_ring_io(struct laf_ring *ring, int op, int fd, char *p, size_t len, off_t offset)
+{
+	unsigned int tail = *ring->sq_tail, at = tail & *ring->sq_mask;
+	struct io_uring_sqe *sqe = &ring->sqes[at];
+	struct io_uring_cqe *cqe;
+
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->opcode = op;
+	sqe->fd = fd;
+	sqe->addr = (uintptr_t)p;
+	sqe->len = len;
+	sqe->off = offset;
+	ring->sq_array[at] = at;
+	__atomic_store_n(ring->sq_tail, tail + 1, __ATOMIC_RELEASE);
+	while (syscall(__NR_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
+		if (errno != EINTR && errno != EAGAIN)
+			return -errno;
+	while (__atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE) == *ring->cq_head)
+		sched_yield();
+	cqe = &ring->cqes[*ring->cq_head & *ring->cq_mask];
+	at = cqe->res;
+	__atomic_store_n(ring->cq_head, *ring->cq_head + 1, __ATOMIC_RELEASE);
+	return at;
+}
+
+/* ----------------------------------------------------------------- chance */
 
 uint32_t laf_random(void)
 {

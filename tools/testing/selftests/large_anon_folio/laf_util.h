@@ -216,6 +216,24 @@ size_t laf_pageout(char *addr, size_t len);
 /* A block device that is free for O_DIRECT; skips the test without */
 int laf_direct(void);
 
+/* One io_uring request at a time; pinned memory is a fixed buffer */
+struct io_uring_sqe;
+struct io_uring_cqe;
+
+struct laf_ring {
+	int fd;
+	unsigned int *sq_tail, *sq_mask, *sq_array, *cq_head, *cq_tail, *cq_mask;
+	struct io_uring_sqe *sqes;
+	struct io_uring_cqe *cqes;
+	size_t sq_len, cq_len, sqes_len;
+	void *sq, *cq;
+};
+
+int laf_ring_init(struct laf_ring *ring);
+int laf_ring_pin(struct laf_ring *ring, char *p, size_t len);
+int laf_ring_io(struct laf_ring *ring, int op, int fd, char *p, size_t len, off_t offset);
+void laf_ring_exit(struct laf_ring *ring);
+
 uint32_t laf_random(void);
 /* The same for a thread or child, which has its own seed */
 uint32_t laf_random_of(uint32_t *seed);

@@ -1,0 +1,214 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Boots kernels that check themselves and tortures them: episodes of the program
+# torture of the kselftest folder, with faults injected and without. A failure is
+# told with the seed that repeats it.
+# shellcheck source=harness/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=harness/lib-guest.sh
+. "$(dirname "$0")/lib-guest.sh"
+# shellcheck source=harness/lib-selftest.sh
+. "$(dirname "$0")/lib-selftest.sh"
+
+# Name of a run, architecture, kind of kernel, CPUs
+RUNS="
+kasan		x86_64	kasan		2
+kasan4		x86_64	kasan		4
+kcsan		x86_64	kcsan		2
+kcsan4		x86_64	kcsan		4
+production	x86_64	production	2
+production4	x86_64	production	4
+arm64		arm64	production	2
+"
+# Seeds of episodes in which allocations fail
+FAULTS_FROM=1000000
+RECORD=$BUILD/torture.record
+minutes=10 seed=1 resume='' names=()
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--minutes | --seed)
+		[[ ${2:-} =~ ^[1-9][0-9]{0,5}$ ]] || usage "$1 takes a number from 1 to 999999, not '${2:-}'"
+		[ "$1" = --seed ] && seed=$2 || minutes=$2
+		shift ;;
+	--resume)	resume=1 ;;
+	--short)	short=1 ;;
+	-*)	usage "has no option '$1'" ;;
+	*)	awk -v n="$1" '$1 == n { found = 1 } END { exit !found }' <<<"$RUNS" ||
+			usage "has no run '$1'"
+		names+=("$1") ;;
+	esac
+	shift
+done
+seconds=$((minutes * 60))
+# One kernel for 'laf check', always the same
+if [ -n "${short:-}" ]; then
+	[ ${#names[@]} -gt 0 ] || names=(kasan)
+	seconds=150 seed=1 resume=''
+fi
+
+passed=0 failed=0
+
+show_line()
+{
+	case $1 in
+	'@start '*)	say "$name: ${1#@start }" ;;
+	' # gcda '*)	;;
+	' # '*)	say "$name: ${1# # }" ;;
+	esac
+}
+
+# first_seed NAME: where a run begins
+first_seed()
+{
+	local next
+
+	next=$([ -z "$resume" ] || awk -v n="$1" '$1 == n { s = $4 } END { print s }' "$RECORD" 2>/dev/null)
+	echo "${next:-$seed}"
+}
+
+# record NAME FIRST SECONDS RESULT: a line of name, minutes, first seed, next seed,
+# commit, result
+record()
+{
+	local next commit
+
+	next=$(sed -n 's/.*next seed \([0-9]*\).*/\1/p' "$RUN/result" | tail -n1)
+	commit=$(git -C "$ROOT" rev-parse --short HEAD 2>/dev/null || echo none)
+	[ -z "$(git -C "$ROOT" status --porcelain 2>/dev/null)" ] || commit+=+
+	printf '%s %d.%02d %s %s %s %s\n' "$1" $(($3 / 60)) $(($3 % 60 * 100 / 60)) "$2" \
+		"${next:-$2}" "$commit" "$4" >>"$RECORD"
+}
+
+# one NAME ARCH KIND CPUS
+one()
+{
+	local name=$1 arch=$2 kind=$3 cpus=$4 first third bad='' bus=pci start
+
+	guest_qemu "$arch"
+	build_tests "$arch"
+	# Lines of these that run are counted
+	mapfile -t PLANT < <(new_files | sed 's,.*/\(.*\)\.c$,GCOV_PROFILE_\1.o=y,')
+	guest_kernel "$arch" "$kind"
+	guest_accel "$arch"
+	guest_dir "torture-$name" "$arch"
+	mkdir -p "$GUEST_ROOT/tests"
+	cp "$TESTS/$FOLDER/torture" "$GUEST_ROOT/tests/"
+	first=$(first_seed "$name")
+	third=$((seconds / 3))
+	# Swap that does not rotate is given to huge pages in whole
+	guest_do set /sys/block/vda/queue/rotational 0
+	guest_do swap /dev/vda
+	guest_do run torture $((seconds * 2 + 600)) /tests/torture -d /dev/vdb -s "$first" \
+		-t $((seconds - third))
+	# Allocations fail in the last third
+	guest_do run faults $((seconds * 2 + 600)) /tests/torture -d /dev/vdb -f \
+		-s $((first + FAULTS_FROM)) -t "$third"
+	[ "$arch" = x86_64 ] || bus=device
+	truncate -s 512M "$RUN/direct" || die "can't write to $RUN"
+	start=$SECONDS
+	GUEST_CPUS=$cpus,sockets=2 GUEST_RAM=2G GUEST_SHOW=show_line GUEST_FILTER=cat
+	GUEST_APPEND="movablecore=40% page_poison=1"
+	if [ "$kind" = kcsan ]; then
+		our_functions "$KNAME" | sort -u >"$RUN/ours"
+		[ -s "$RUN/ours" ] || die "found no function of the feature"
+		GUEST_FILTER=kcsan_ours
+	fi
+	guest_boot "$arch" $((seconds * 3 + 1200)) \
+		-object memory-backend-ram,id=m0,size=1G -numa "node,memdev=m0,cpus=0-$((cpus / 2 - 1))" \
+		-object memory-backend-ram,id=m1,size=1G -numa "node,memdev=m1,cpus=$((cpus / 2))-$((cpus - 1))" \
+		-drive "if=none,id=direct,format=raw,cache=unsafe,file=$RUN/direct" \
+		-device "virtio-blk-$bus,drive=direct" || bad=1
+	rm -f "$RUN/direct"
+	guest_tap "$RUN/result" "$name" >"$RUN/summary"
+	! grep -q '^not ok' "$RUN/summary" || bad=1
+	cat "$RUN/summary"
+	coverage "$name" "$KNAME"
+	result "$([ -n "$bad" ] || echo 1)" "torture $name: $seconds s from seed $first, $((SECONDS - start)) s in all"
+	[ -z "$bad" ] ||
+		echo "# again: ./laf torture --seed $(failing_seed "$first") --minutes $(((seconds + 59) / 60)) $name"
+	record "$name" "$first" "$seconds" "$([ -n "$bad" ] && echo failed || echo passed)"
+}
+
+# failing_seed FIRST: of the first report that names one; else where all began
+failing_seed()
+{
+	local seed
+
+	seed=$(sed -n 's/.*seed \([0-9]*\), process.*/\1/p' "$RUN/result" | head -n1)
+	seed=${seed:-$1}
+	[ "$seed" -le $FAULTS_FROM ] || seed=$((seed - FAULTS_FROM))
+	echo "$seed"
+}
+
+# new_files: the feature's own C files
+new_files()
+{
+	git -C "$TREE" diff --diff-filter=A --name-only laf-base -- 'mm/*.c'
+}
+
+# coverage NAME KNAME: for each of them, how many of its lines have run so far on
+# the kernel KNAME; those that have not are in build/torture-coverage
+coverage()
+{
+	local f dir=$RUN/gcov out=$BUILD/torture-coverage
+
+	mkdir -p "$dir" "$out"
+	while read -r f; do
+		f=$(basename "$f" .c)
+		# What the last program said counts for all
+		awk -v mark=" # gcda $f.gcda " '
+			/^@start/ { hex = "" }
+			index($0, mark) == 1 { hex = hex substr($0, length(mark) + 1) }
+			END { printf "%s", hex }' "$RUN/result" |
+			perl -0777 -ne 'print pack "H*", $_' >"$dir/$f.gcda"
+		[ -s "$dir/$f.gcda" ] || continue
+		cp "$BUILD/$2/mm/$f.gcno" "$dir/"
+		(cd "$BUILD/$2" && gcov -t -o "$dir" "mm/$f.c") >"$dir/$f" 2>/dev/null
+		awk -F: -v file="mm/$f.c" '
+			/:Source:/ { mine = index($0, file) }
+			mine && $1 ~ /#####/ { print file ":" $2 ":" $3 >out; left++ }
+			mine && $1 ~ /[0-9]/ { ran++ }
+			END { n = ran + left; if (n) printf "# %s: %d of %d lines ran, %.1f %%\n", file, ran, n, 100 * ran / n }
+			' out="$out/$1-$f" "$dir/$f"
+	done < <(new_files)
+}
+
+# our_functions KNAME: functions of the new files, and those that patches change
+our_functions()
+{
+	local files f
+
+	mapfile -t files < <(new_files | sed 's/\.c$/.o/')
+	for f in "${files[@]}"; do
+		[ ! -f "$BUILD/$1/$f" ] || nm "$BUILD/$1/$f" | awk '$2 ~ /^[tT]$/ { print $3 }'
+	done
+	git -C "$TREE" diff -U0 --diff-filter=M laf-base -- 'mm/*.c' 'kernel/*.c' 'fs/*.c' |
+		sed -nE 's/^@@ .* @@ .*\b([a-z_][a-z0-9_]*)\(.*/\1/p'
+}
+
+# kcsan_ours: the console without reports of data races of which no side is ours
+kcsan_ours()
+{
+	awk -v ours="$RUN/ours" '
+		BEGIN { while ((getline f < ours) > 0) mine[f] = 1 }
+		/BUG: KCSAN: / {
+			for (i = 1; i <= NF; i++)
+				if ($i in mine) { print; next }
+			next
+		}
+		{ print }'
+}
+
+use_tree
+while read -r name arch kind cpus; do
+	[ -n "$name" ] || continue
+	[ ${#names[@]} -eq 0 ] || [[ " ${names[*]} " = *" $name "* ]] || continue
+	one "$name" "$arch" "$kind" "$cpus"
+done <<<"$RUNS"
+if [ -f "$RECORD" ]; then
+	echo "# minutes that passed in all, by run (build/torture.record):"
+	awk '$6 == "passed" { m[$1] += $2 } END { for (n in m) printf "#   %s %.0f\n", n, m[n] }' \
+		"$RECORD" | sort
+fi
+counts $passed $failed 0
