@@ -105,6 +105,7 @@ struct actor {
 	char *buffer;		/* 16 pages, aligned */
 	int disk;		/* block device, or -1 */
 	off_t slot;		/* where on it this thread may write */
+	struct page moved[MAX_PAGES];	/* as they were */
 	int nr_done;
 	const char *done[NR_DONE];
 };

@@ -197,7 +197,7 @@ static bool op_map(struct actor *a)
 static bool op_move(struct actor *a)
 {
 	int from, to, nr, nr2, i, flags = MREMAP_MAYMOVE | MREMAP_FIXED;
-	static __thread struct page old[MAX_PAGES];
+	struct page *old = a->moved;
 	bool stays = !rnd(a, 4);
 	void *p;
 
