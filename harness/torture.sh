@@ -108,7 +108,7 @@ one()
 	truncate -s 512M "$RUN/direct" || die "can't write to $RUN"
 	start=$SECONDS
 	GUEST_CPUS=$cpus,sockets=2 GUEST_RAM=2G GUEST_SHOW=show_line GUEST_FILTER=cat
-	GUEST_APPEND="movablecore=40% page_poison=1"
+	GUEST_APPEND="no_timer_check movablecore=40% page_poison=1"
 	if [ "$kind" = kcsan ]; then
 		our_functions "$KNAME" | sort -u >"$RUN/ours"
 		[ -s "$RUN/ours" ] || die "found no function of the feature"

@@ -24,6 +24,12 @@
 #define TURNS		60	/* of each thread of an episode's first process */
 #define NR_KINDS	3	/* of the environment */
 
+/*
+ * Far below where mmap() looks first: what is unmapped here has to stay so until it
+ * is mapped again, and is no place for a thread's stack.
+ */
+#define AREA		((char *)(64UL << 30))
+
 static int seconds = 30, workers = 3;
 
 static double now(void)
@@ -73,7 +79,7 @@ static __attribute__((noreturn)) void episode(uint32_t seed)
 	me->nr_threads = 1 + rnd(&a, MAX_THREADS);
 	cut(&a);
 	/* At a multiple of the huge page size, or anywhere */
-	me->mem = laf_map_at(me->pages * laf_page, 2 << 20, rnd(&a, 2) * rnd(&a, 512) * laf_page);
+	me->mem = AREA + rnd(&a, 2) * rnd(&a, 512) * laf_page;
 	laf_cg_write(torture->cgroups[rnd(&a, ARRAY_SIZE(torture->cgroups))], "cgroup.procs", "0");
 	process_enter();
 	catch_signals();
@@ -147,6 +153,44 @@ static void run_all(int how_long)
 		laf_join(pids[i]);
 }
 
+/* What the kernel has done with large folios below PMD size since the start */
+static const char * const stats[] = {
+	"anon_fault_alloc", "anon_fault_fallback", "anon_fault_fallback_charge", "split",
+	"split_failed", "split_deferred",
+};
+
+static long stats_before[ARRAY_SIZE(stats)];
+
+static long stat_sum(int i)
+{
+	long sum = 0;
+	int order;
+
+	for (order = LAF_MIN_ORDER; order < laf_pmd_order; order++)
+		sum += laf_stat(order, stats[i]);
+	return sum;
+}
+
+static void stats_begin(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(stats); i++)
+		stats_before[i] = stat_sum(i);
+}
+
+static void stats_end(void)
+{
+	char line[400] = "";
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(stats); i++)
+		snprintf(line + strlen(line), sizeof(line) - strlen(line), " %s %ld", stats[i],
+			 stat_sum(i) - stats_before[i]);
+	laf_note("folios below PMD size:%s", line);
+	laf_expect(stat_sum(0) > stats_before[0], "no large folio was made");
+}
+
 /* What each operation did; one that never works tests nothing */
 static void report(void)
 {
@@ -201,9 +245,11 @@ static void test_torture(int order)
 	run_all(3);
 	environment_end();
 	leaks_begin();
+	stats_begin();
 	run_all(seconds);
 	environment_end();
 	report();
+	stats_end();
 	for (i = 0; i < ARRAY_SIZE(torture->cgroups); i++)
 		laf_cg_write(torture->cgroups[i], "memory.max", "max");
 	if (!laf_failed())

@@ -79,6 +79,8 @@ struct process {
 	int depth;
 	int nr_threads;
 	int slot;		/* in torture->procs */
+	const char *doing[MAX_THREADS];	/* each thread, */
+	const char *others[MAX_THREADS];	/* and the parent's at the fork */
 	int nr_pieces;
 	struct piece pieces[MAX_PIECES];	/* piece i is thread i % nr_threads' */
 	pthread_rwlock_t whole;	/* for writing: nobody else does anything */

@@ -75,8 +75,28 @@ void complain(struct actor *a, const char *fmt, ...)
 		if (i >= 0)
 			snprintf(done + strlen(done), sizeof(done) - strlen(done), " %s",
 				 a->done[i % NR_DONE]);
+	for (i = 0; i < MAX_THREADS; i++)
+		if (me->others[i])
+			snprintf(done + strlen(done), sizeof(done) - strlen(done), "%s %s",
+				 i ? "," : "; when it was forked, its parent's threads did",
+				 me->others[i]);
 	laf_expect(false, "seed %u, process %#x at depth %d, thread %d of %d: %s; it did:%s",
 		   me->family->seed, me->id, me->depth, a->nr, me->nr_threads, text, done);
+}
+
+/* The line of /proc/self/maps for @addr, or what comes first behind it */
+static void mapping_at(const char *addr, char *line, int size)
+{
+	FILE *file = fopen("/proc/self/maps", "re");
+	unsigned long start, end = 0;
+
+	*line = 0;
+	while (file && end <= (unsigned long)addr && fgets(line, size, file))
+		if (sscanf(line, "%lx-%lx", &start, &end) != 2)
+			break;
+	line[strcspn(line, "\n")] = 0;
+	if (file)
+		fclose(file);
 }
 
 /* --------------------------------------------------------------- accesses */
@@ -155,9 +175,12 @@ bool check_copy(struct actor *a, int i, const char *from, const char *how)
 /* A page that memory failure or an I/O error took: start with a new one */
 static bool lost_page(struct actor *a, int i, int sig)
 {
+	char mapping[160];
+
 	if (sig != SIGBUS || !(me->family->poisons || torture->io_errors)) {
-		complain(a, "page %d: signal %d at %p, flags %#x", i, sig, where,
-			 me->page[i].flags);
+		mapping_at(where, mapping, sizeof(mapping));
+		complain(a, "page %d: signal %d at %p, flags %#x, memory from %p, mapped is %s", i,
+			 sig, where, me->page[i].flags, me->mem, mapping);
 		return false;
 	}
 	__atomic_add_fetch(&torture->lost, 1, __ATOMIC_RELAXED);

@@ -511,10 +511,10 @@ static void drop_held(struct held *h)
 
 	if (!h->active)
 		return;
+	h->active = false;
 	for (i = 0; i < 2; i++)
 		if (h->fd[i] >= 0)
 			close(h->fd[i]);
-	h->active = false;
 }
 
 static bool op_pipe_release(struct actor *a)
@@ -608,9 +608,11 @@ static bool op_pin(struct actor *a)
  */
 static void ring_drop(struct actor *a)
 {
-	if (a->ringed.active)
-		laf_ring_exit(&a->ring);
-	a->ringed.active = false;
+	if (!a->ringed.active)
+		return;
+	/* A child of another thread's looks at this: see become_child() */
+	__atomic_store_n(&a->ringed.active, false, __ATOMIC_SEQ_CST);
+	laf_ring_exit(&a->ring);
 }
 
 static bool ring_take(struct actor *a)
@@ -619,7 +621,7 @@ static bool ring_take(struct actor *a)
 
 	if (a->disk < 0 || !hold(a, h, DIRECT_PAGES) || laf_ring_init(&a->ring))
 		return false;
-	h->active = true;
+	__atomic_store_n(&h->active, true, __ATOMIC_SEQ_CST);
 	if (!laf_ring_pin(&a->ring, page_at(h->start), h->nr * laf_page))
 		return true;
 	ring_drop(a);
@@ -941,6 +943,7 @@ static void become_child(struct actor *a, uint64_t seed)
 	/* What the threads hold is not the child's, and it must not keep it */
 	for (i = 0; i < me->nr_threads; i++)
 		actor_exit(&threads[i].actor);
+	memcpy(me->others, me->doing, sizeof(me->others));
 	me->depth++;
 	me->nr_threads = rnd(a, 4) ? 1 : 2;
 	init_locks();
@@ -1143,6 +1146,7 @@ static void do_turns(struct actor *a)
 		else
 			pthread_rwlock_rdlock(&me->whole);
 		a->done[a->nr_done++ % NR_DONE] = op->name;
+		me->doing[a->nr] = op->name;
 		__atomic_fetch_add(&torture->ran[nr], 1, __ATOMIC_RELAXED);
 		if (op->run(a))
 			__atomic_fetch_add(&torture->worked[nr], 1, __ATOMIC_RELAXED);
