@@ -11,6 +11,7 @@ style		style
 seqcount	seqcount
 kunit-um	kunit um
 sparse		sparse
+cocci		cocci
 build		build
 kunit-x86_64	kunit x86_64
 kunit-arm64	kunit arm64
@@ -107,6 +108,7 @@ wait_for_one()
 	unset "RUNNING[$pid]"
 }
 
+# shellcheck disable=SC2016 # expanded when the script ends
 at_exit 'kill "${!RUNNING[@]}" 2>/dev/null'
 while read -r name script args; do
 	[ -n "$name" ] || continue

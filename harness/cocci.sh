@@ -35,7 +35,7 @@ files()
 	for f; do
 		show make -C "$TREE" coccicheck MODE=report COCCI="$RULES/RULE.cocci" M="$f"
 		for name in "${NAMES[@]}"; do
-			(cd "$TREE" && rule report "$name" "$f" | grep -E "$PLACE" || :)
+			(cd "$TREE" && rule report "$name" "$f") | grep -E "$PLACE" || :
 		done
 	done
 }
@@ -135,9 +135,12 @@ whole_tree()
 	: >"$OUT/seen"
 	for name in "${NAMES[@]}"; do
 		show make -C "$TREE" coccicheck MODE=report COCCI="$RULES/$name.cocci" M=mm
-		(cd "$TREE" && rule report "$name" --dir "${PLACES[@]}" | grep -E "$PLACE" | sort -V -u \
-			>"$OUT/$name/tree" || :
-		text_of "$name" <"$OUT/$name/tree" | sort >"$OUT/$name/texts")
+		(
+			cd "$TREE"
+			{ rule report "$name" --dir "${PLACES[@]}" | grep -E "$PLACE" || :; } |
+				sort -V -u >"$OUT/$name/tree"
+			text_of "$name" <"$OUT/$name/tree" | sort >"$OUT/$name/texts"
+		)
 		cat "$OUT/$name/texts" >>"$OUT/seen"
 		text=$(comm -23 "$OUT/$name/texts" <(grep "^$name " "$OUT/accepted"))
 		silent "$name: nothing new in ${PLACES[*]}" "$text${text:+$'\n'$(cat "$OUT/$name/tree")}"
@@ -167,7 +170,8 @@ planted()
 
 use_tree
 : >"$LOG/cocci.log"
-mapfile -t NAMES < <(cd "$TREE/$RULES" && ls -- *.cocci 2>/dev/null | sed 's/\.cocci$//')
+mapfile -t NAMES < <(find "$TREE/$RULES" -name '*.cocci' -printf '%f\n' 2>/dev/null |
+	sed 's/\.cocci$//' | sort)
 [ ${#NAMES[@]} -gt 0 ] || die "build/tree has no rules in $RULES"
 if [ $# -gt 0 ]; then
 	[[ $1 != -* ]] || usage "takes names of files, got '$1'"

@@ -23,6 +23,7 @@ case ${1:-} in
 	  laf bench                 what each page costs, beside stock 6.1 and stock 6.12
 	  laf seqcount              the sequence count: its model by Spin, threads under TSan
 	  laf sparse                sparse over the files that the feature touches
+	  laf cocci [FILE...]       the Coccinelle rules that the feature's functions are used
 	  laf help CALL             more about one call
 
 	Parts of 'laf check' that run alone too: kit style build. Against stock
@@ -136,6 +137,16 @@ sparse)
 	laf sparse
 	  Runs 'make C=2' over each C file that the feature touches, for x86-64, in the
 	  assembled tree and in stock; a warning that stock does not have is a failure.
+	EOF
+	;;
+cocci)
+	cat <<-EOF
+	laf cocci
+	  Runs the rules of scripts/coccinelle/mm over their own inputs, where each has to
+	  report what is expected, over mm/, fs/proc and kernel/ of the assembled tree,
+	  and over violations that are planted there.
+	laf cocci FILE...
+	  What all rules report about these files of build/tree, such as mm/memory.c.
 	EOF
 	;;
 style)
