@@ -24,11 +24,12 @@ torture		torture --short
 bench		bench --check
 mm612		mm612
 cost		cost
+bases		bases
 "
 # Only when named: they build a stock kernel beside ours, or for one more
-# architecture, and a cold run with them would take more than the hour and a half
-# that a machine with two cores may have.
-ON_REQUEST=" mm612 cost kunit-s390 "
+# architecture, or download many sources, and a cold run with them would take more
+# than the hour and a half that a machine with two cores may have.
+ON_REQUEST=" mm612 cost kunit-s390 bases "
 
 if [ "${1:-}" = --list ]; then
 	awk 'NF { print $1 }' <<<"$SUITES"

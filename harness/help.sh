@@ -27,7 +27,8 @@ case ${1:-} in
 	  laf help CALL             more about one call
 
 	Parts of 'laf check' that run alone too: kit style build. Against stock
-	kernels, not part of it: cost mm612 ('laf check cost mm612').
+	kernels, not part of it: cost mm612 ('laf check cost mm612'); in other
+	releases of 6.1: bases ('laf check bases').
 	Packages that are missing are installed from Debian, after one line that
 	says so. Everything that is made is in build/: remove it to start afresh. What
 	was compiled is in ccache's own folder, too.
@@ -203,6 +204,14 @@ cost)
 	laf cost
 	  Counts instructions of faults, fork and exit with the option off and with every
 	  size at never, against stock: at most 1 % more.
+	EOF
+	;;
+bases)
+	cat <<-EOF
+	laf bases
+	  Puts the series into each linux-source-6.1 that apt offers, as mbox, as patch
+	  and by 'laf apply': with offsets, without fuzz, and each hook in its function.
+	  Downloads 140 MB for each version, once. Compiles nothing.
 	EOF
 	;;
 mm612)
