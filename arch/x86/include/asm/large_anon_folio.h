@@ -34,6 +34,7 @@ static inline u64 pte_pfn_step(pte_t pte)
  */
 static inline bool four_ptes_none(pte_t *pte)
 {
+	/* A hint, or under the lock */
 	pteval_t any = data_race(pte[0].pte | pte[1].pte | pte[2].pte | pte[3].pte);
 
 	return !(any & ~_PAGE_KNL_ERRATUM_MASK);

@@ -385,7 +385,6 @@ static void test_move_pages(int order)
 /* ----------------------------------------- lazily freed, and a fork meanwhile */
 
 #define LAZY_PAGES	512
-#define LAZY_ROUNDS	200
 
 static volatile uint64_t *lazy_word(size_t page)
 {
@@ -431,6 +430,7 @@ static void lazy_child(struct laf_sync *sync)
  */
 static void test_lazy_fork(int order)
 {
+	double until = now() + SECONDS;
 	struct laf_sync sync;
 	pthread_t thread;
 	int round;
@@ -441,7 +441,7 @@ static void test_lazy_fork(int order)
 	area_len = ALIGN_UP(LAZY_PAGES / 2 * laf_page, laf_size(order));
 	laf_require(area_len <= LAZY_PAGES * laf_page, "order %d is too large", order);
 	laf_sync_init(&sync);
-	for (round = 0; round < LAZY_ROUNDS && !laf_failed(); round++) {
+	for (round = 0; now() < until && !laf_failed(); round++) {
 		area = laf_folios(order, area_len / laf_size(order), 1);
 		laf_require(!madvise(area, area_len, MADV_FREE), "MADV_FREE: %s", strerror(errno));
 		laf_require(!pthread_create(&thread, NULL, lazy_writer, (void *)(uintptr_t)round),
