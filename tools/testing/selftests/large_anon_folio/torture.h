@@ -123,6 +123,7 @@ struct torture {
 	char disk[64];		/* a block device to write to */
 	char cgroups[3][128];
 	unsigned long episodes, turns, lost, events;
+	unsigned long seen_all, seen_swap, seen, seen_large;	/* pages at forks */
 	int soft_offline;
 	struct {
 		pid_t pid;
@@ -160,7 +161,8 @@ bool check_copy(struct actor *a, int i, const char *from, const char *how);
 bool check_page(struct actor *a, int i);
 bool write_page(struct actor *a, int i, uint64_t base);
 void check_range(struct actor *a, int start, int nr);
-bool pick(struct actor *a, int *start, int *nr, int max);
+const struct piece *pick_piece(struct actor *a);
+void pick(struct actor *a, int *start, int *nr, int max);
 bool range_has(int start, int nr, uint32_t flags);
 bool map_fresh(int start, int nr);
 void complain(struct actor *a, const char *fmt, ...)

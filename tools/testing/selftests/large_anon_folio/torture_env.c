@@ -61,7 +61,7 @@ static pid_t victim(char **mem, size_t *len)
 
 static void env_sizes(void)
 {
-	static const char * const values[] = { "always", "always", "inherit", "madvise", "never" };
+	static const char * const values[] = { "always", "always", "madvise", "inherit", "never" };
 	static const char * const globals[] = { "always", "always", "madvise", "never" };
 	static const char * const policies[] = { "strict", "unhinted", "independent", "small" };
 	int order = LAF_MIN_ORDER + rnd(&env, laf_pmd_order - LAF_MIN_ORDER + 1);
@@ -94,7 +94,7 @@ static void env_split(void)
 		return;
 	snprintf(line, sizeof(line), "%d,0x%lx,0x%lx", pid, (unsigned long)mem,
 		 (unsigned long)mem + len);
-	put(DEBUGFS "split_huge_pages", rnd(&env, 4) ? line : "1");
+	put(DEBUGFS "split_huge_pages", rnd(&env, 16) ? line : "1");
 }
 
 static void env_khugepaged(void)
@@ -441,7 +441,7 @@ static void faults_end(void)
 /* --------------------------------------------------------------------- all */
 
 static void (* const quick[])(void) = {
-	env_sizes, env_sizes, env_sizes, env_compact, env_shrink, env_shrink, env_split,
+	env_sizes, env_sizes, env_compact, env_shrink, env_split,
 	env_khugepaged, env_ksm, env_lru, env_numa, env_migrate, env_move_pages,
 	env_move_pages, env_process_madvise, env_process_madvise, env_faults, env_kill, NULL
 };

@@ -310,13 +310,19 @@ bool map_fresh(int start, int nr)
 
 /* ----------------------------------------------------------------- ranges */
 
-/* A range of one of the thread's pieces: whole, one page, or anything */
-bool pick(struct actor *a, int *start, int *nr, int max)
+/* One of the thread's pieces */
+const struct piece *pick_piece(struct actor *a)
 {
 	int own = (me->nr_pieces - a->nr + me->nr_threads - 1) / me->nr_threads;
-	const struct piece *piece;
 
-	piece = &me->pieces[a->nr + rnd(a, own) * me->nr_threads];
+	return &me->pieces[a->nr + rnd(a, own) * me->nr_threads];
+}
+
+/* A range of one of them: whole, one page, or anything */
+void pick(struct actor *a, int *start, int *nr, int max)
+{
+	const struct piece *piece = pick_piece(a);
+
 	*start = piece->start;
 	*nr = piece->nr;
 	switch (rnd(a, 4)) {
@@ -332,7 +338,6 @@ bool pick(struct actor *a, int *start, int *nr, int max)
 	}
 	if (*nr > max)
 		*nr = max;
-	return true;
 }
 
 bool range_has(int start, int nr, uint32_t flags)

@@ -194,6 +194,21 @@ static bool op_map(struct actor *a)
 	return map_fresh(start, nr);
 }
 
+/* All of a piece anew and written: large folios, if the settings allow them */
+static bool op_renew(struct actor *a)
+{
+	const struct piece *piece = pick_piece(a);
+	int i, nr = piece->nr > 256 ? 256 : piece->nr;
+
+	if (!map_fresh(piece->start, nr))
+		return false;
+	madvise(page_at(piece->start), nr * laf_page, MADV_HUGEPAGE);
+	for (i = piece->start; i < piece->start + nr; i++)
+		if (!write_page(a, i, new_base(i)))
+			return false;
+	return true;
+}
+
 static bool op_move(struct actor *a)
 {
 	int from, to, nr, nr2, i, flags = MREMAP_MAYMOVE | MREMAP_FIXED;
@@ -358,8 +373,8 @@ static bool op_advise(struct actor *a)
 {
 	static const int advices[] = {
 		MADV_COLD, MADV_WILLNEED, MADV_POPULATE_READ, MADV_POPULATE_WRITE,
-		MADV_HUGEPAGE, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_UNMERGEABLE, MADV_COLLAPSE,
-		MADV_RANDOM, MADV_DONTDUMP,
+		MADV_HUGEPAGE, MADV_HUGEPAGE, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_UNMERGEABLE,
+		MADV_COLLAPSE,
 	};
 	int start, nr;
 
@@ -989,9 +1004,32 @@ static pid_t new_child(struct actor *a)
 	return pid;
 }
 
+/* How much of what is about to be shared is in large folios */
+static void count_large(struct actor *a)
+{
+	int i;
+
+	if (rnd(a, 8))
+		return;
+	__atomic_fetch_add(&torture->seen_all, me->pages, __ATOMIC_RELAXED);
+	for (i = 0; i < me->pages; i++) {
+		uint64_t word = laf_pagemap(page_at(i));
+
+		if (word & PM_SWAP)
+			__atomic_fetch_add(&torture->seen_swap, 1, __ATOMIC_RELAXED);
+		if (!(word & PM_PRESENT) || !(word & PM_PFN))
+			continue;
+		__atomic_fetch_add(&torture->seen, 1, __ATOMIC_RELAXED);
+		if (laf_pageflags(word & PM_PFN) & KPF_BIT_THP)
+			__atomic_fetch_add(&torture->seen_large, 1, __ATOMIC_RELAXED);
+	}
+}
+
 static bool op_fork(struct actor *a)
 {
 	pid_t pid;
+
+	count_large(a);
 
 	pthread_rwlock_wrlock(&me->direct);
 	pid = new_child(a);
@@ -1091,8 +1129,9 @@ const struct op torture_ops[] = {
 	{ "vmwrite", op_vm_write, 3 },
 	{ "vmread", op_vm_read, 2 },
 	{ "pipecopy", op_pipe_copy, 2 },
-	{ "unmap", op_unmap, 4 },
-	{ "map", op_map, 6 },
+	{ "unmap", op_unmap, 3 },
+	{ "map", op_map, 4 },
+	{ "renew", op_renew, 10 },
 	{ "move", op_move, 8 },
 	{ "protect", op_protect, 8 },
 	{ "forkadvice", op_fork_advice, 2 },
@@ -1100,13 +1139,13 @@ const struct op torture_ops[] = {
 	{ "holes", op_holes, 3 },
 	{ "free", op_free, 6 },
 	{ "advise", op_advise, 8 },
-	{ "pageout", op_pageout, 8 },
+	{ "pageout", op_pageout, 5 },
 	{ "merge", op_merge, 3 },
 	{ "lock", op_lock, 4 },
 	{ "bind", op_bind, 3 },
 	{ "movepages", op_move_pages, 4 },
 	{ "migrate", op_migrate_pages, 2 },
-	{ "split", op_split, 3 },
+	{ "split", op_split, 1 },
 	{ "poison", op_poison, 1 },
 	{ "pipehold", op_pipe_hold, 8 },
 	{ "pin", op_pin, 8 },
