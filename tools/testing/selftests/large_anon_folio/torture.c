@@ -188,8 +188,8 @@ static void stats_end(void)
 		snprintf(line + strlen(line), sizeof(line) - strlen(line), " %s %ld", stats[i],
 			 stat_sum(i) - stats_before[i]);
 	laf_note("folios below PMD size:%s", line);
-	laf_note("of %lu pages seen at forks %lu were in swap, %lu in memory, %lu of large folios",
-		 torture->seen_all, torture->seen_swap, torture->seen, torture->seen_large);
+	laf_note("of %lu pages seen at forks %lu were of large folios", torture->seen,
+		 torture->seen_large);
 	laf_expect(stat_sum(0) > stats_before[0], "no large folio was made");
 }
 

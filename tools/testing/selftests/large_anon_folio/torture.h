@@ -123,7 +123,7 @@ struct torture {
 	char disk[64];		/* a block device to write to */
 	char cgroups[3][128];
 	unsigned long episodes, turns, lost, events;
-	unsigned long seen_all, seen_swap, seen, seen_large;	/* pages at forks */
+	unsigned long seen, seen_large;	/* pages at forks */
 	int soft_offline;
 	struct {
 		pid_t pid;

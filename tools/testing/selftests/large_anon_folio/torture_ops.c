@@ -878,8 +878,11 @@ static void actor_init(struct actor *a, int nr, uint64_t seed, int turns)
 	a->nr = nr;
 	a->state = seed * 0x9e3779b97f4a7c15 + nr;
 	a->turns = turns;
-	a->buffer = mmap(NULL, DIRECT_PAGES * laf_page, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	/* Allocations may fail: once more, then */
+	do
+		a->buffer = mmap(NULL, DIRECT_PAGES * laf_page, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	while (a->buffer == MAP_FAILED);
 	a->disk = open(torture->disk, O_RDWR | O_DIRECT | O_CLOEXEC);
 	a->slot = (off_t)(__atomic_fetch_add(&torture->slots, 1, __ATOMIC_RELAXED) % 512) *
 		  DIRECT_PAGES * laf_page;
@@ -1004,25 +1007,38 @@ static pid_t new_child(struct actor *a)
 	return pid;
 }
 
+/* The word at @nr of a file of words, or 0: allocations may fail */
+static uint64_t word_of(int fd, uint64_t nr)
+{
+	uint64_t word = 0;
+
+	if (pread(fd, &word, sizeof(word), nr * sizeof(word)) != sizeof(word))
+		return 0;
+	return word;
+}
+
 /* How much of what is about to be shared is in large folios */
 static void count_large(struct actor *a)
 {
-	int i;
+	int i, maps, flags;
 
 	if (rnd(a, 8))
 		return;
-	__atomic_fetch_add(&torture->seen_all, me->pages, __ATOMIC_RELAXED);
+	maps = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
 	for (i = 0; i < me->pages; i++) {
-		uint64_t word = laf_pagemap(page_at(i));
+		uint64_t word = word_of(maps, (uintptr_t)page_at(i) / laf_page);
 
-		if (word & PM_SWAP)
-			__atomic_fetch_add(&torture->seen_swap, 1, __ATOMIC_RELAXED);
 		if (!(word & PM_PRESENT) || !(word & PM_PFN))
 			continue;
 		__atomic_fetch_add(&torture->seen, 1, __ATOMIC_RELAXED);
-		if (laf_pageflags(word & PM_PFN) & KPF_BIT_THP)
+		if (word_of(flags, word & PM_PFN) & KPF_BIT_THP)
 			__atomic_fetch_add(&torture->seen_large, 1, __ATOMIC_RELAXED);
 	}
+	if (maps >= 0)
+		close(maps);
+	if (flags >= 0)
+		close(flags);
 }
 
 static bool op_fork(struct actor *a)
