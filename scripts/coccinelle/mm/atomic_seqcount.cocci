@@ -132,11 +132,10 @@ return@a <+... read_atomic_seqcount_retry(...) ...+>;
 
 @unasked depends on !patch exists@
 expression S;
-position p;
 position r != asks.a;
 @@
 
-* read_atomic_seqcount_begin@p(S)
+* read_atomic_seqcount_begin(S)
   ... when != read_atomic_seqcount_retry(...)
 * return@r ...;
 
@@ -198,7 +197,7 @@ s << nested.again;
 coccilib.org.print_todo(p[0], "WARNING %s() in a section: they don't nest, nor may a reader wait" % s)
 
 @script:python depends on org@
-p << unasked.p;
+p << unasked.r;
 @@
 
 coccilib.org.print_todo(p[0], "WARNING what was read is used without read_atomic_seqcount_retry()")
@@ -248,7 +247,7 @@ s << nested.again;
 coccilib.report.print_report(p[0], "WARNING: %s() in a section: they don't nest, nor may a reader wait" % s)
 
 @script:python depends on report@
-p << unasked.p;
+p << unasked.r;
 @@
 
 coccilib.report.print_report(p[0], "WARNING: what was read is used without read_atomic_seqcount_retry()")

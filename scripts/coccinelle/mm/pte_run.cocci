@@ -37,7 +37,7 @@ batched = set()
 # Nor is a function for runs asked to look for them.
 def alone(positions):
     return all((p.file, p.current_element) not in batched and
-               not p.current_element.endswith("_ptes") for p in positions)
+               p.current_element not in ("protect_ptes", "reuse_ptes") for p in positions)
 
 // ----------------------------------------------------------------------------
 
