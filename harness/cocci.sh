@@ -35,7 +35,8 @@ files()
 	for f; do
 		show make -C "$TREE" coccicheck MODE=report COCCI="$RULES/RULE.cocci" M="$f"
 		for name in "${NAMES[@]}"; do
-			(cd "$TREE" && rule report "$name" "$f") | grep -E "$PLACE" || :
+			cd "$TREE"
+			rule report "$name" "$f" | grep -E "$PLACE" || :
 		done
 	done
 }
@@ -129,18 +130,19 @@ text_of()
 # whole_tree: no report that is not in the list of those with a reason
 whole_tree()
 {
-	local name text
+	local name place text
 
 	grep -vE '^(#|$)' "$CASES/accepted" | sed -E 's/^\s+//' | sort >"$OUT/accepted"
 	: >"$OUT/seen"
 	for name in "${NAMES[@]}"; do
 		show make -C "$TREE" coccicheck MODE=report COCCI="$RULES/$name.cocci" M=mm
-		(
-			cd "$TREE"
-			{ rule report "$name" --dir "${PLACES[@]}" | grep -E "$PLACE" || :; } |
-				sort -V -u >"$OUT/$name/tree"
-			text_of "$name" <"$OUT/$name/tree" | sort >"$OUT/$name/texts"
-		)
+		# spatch takes one folder at a time
+		cd "$TREE"
+		for place in "${PLACES[@]}"; do
+			rule report "$name" --dir "$place" || :
+		done >"$OUT/$name/all"
+		grep -E "$PLACE" "$OUT/$name/all" | sort -V -u >"$OUT/$name/tree" || :
+		text_of "$name" <"$OUT/$name/tree" | sort >"$OUT/$name/texts"
 		cat "$OUT/$name/texts" >>"$OUT/seen"
 		text=$(comm -23 "$OUT/$name/texts" <(grep "^$name " "$OUT/accepted"))
 		silent "$name: nothing new in ${PLACES[*]}" "$text${text:+$'\n'$(cat "$OUT/$name/tree")}"
@@ -163,15 +165,14 @@ planted()
 		}
 		# at: the first and the last line that were planted
 		rest=$(cd "$OUT/planted" && rule report "$name" "$file" | grep -E "$PLACE" |
-			awk -F: -v at="$at" 'BEGIN { split(at, a, " ") } $2 >= a[1] && $2 <= a[2]') || :
+			awk -F: -v at="$at" 'BEGIN { split(at, a, " ") } $2 >= a[1] && $2 <= a[2]')
 		silent "planted: $name in $file is found" "$([ -n "$rest" ] || echo "lines $at: no report")"
 	done < <(sed -n 's/^# //p' "$CASES/plants")
 }
 
 use_tree
 : >"$LOG/cocci.log"
-mapfile -t NAMES < <(find "$TREE/$RULES" -name '*.cocci' -printf '%f\n' 2>/dev/null |
-	sed 's/\.cocci$//' | sort)
+mapfile -t NAMES < <(find "$TREE/$RULES" -name '*.cocci' -printf '%f\n' 2>/dev/null | sed 's/\.cocci$//' | sort)
 [ ${#NAMES[@]} -gt 0 ] || die "build/tree has no rules in $RULES"
 if [ $# -gt 0 ]; then
 	[[ $1 != -* ]] || usage "takes names of files, got '$1'"

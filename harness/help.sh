@@ -23,7 +23,7 @@ case ${1:-} in
 	  laf bench                 what each page costs, beside stock 6.1 and stock 6.12
 	  laf seqcount              the sequence count: its model by Spin, threads under TSan
 	  laf sparse                sparse over the files that the feature touches
-	  laf cocci [FILE...]       the Coccinelle rules that the feature's functions are used
+	  laf cocci [FILE...]       the rules of scripts/coccinelle/mm, and their own tests
 	  laf help CALL             more about one call
 
 	Parts of 'laf check' that run alone too: kit style build. Against stock
@@ -137,17 +137,18 @@ sparse)
 	cat <<-EOF
 	laf sparse
 	  Runs 'make C=2' over each C file that the feature touches, for x86-64, in the
-	  assembled tree and in stock; a warning that stock does not have is a failure.
+	  assembled tree and in stock; a warning that stock does not have is a failure. So
+	  is a mistake of types in harness/sparse that sparse does not find.
 	EOF
 	;;
 cocci)
 	cat <<-EOF
 	laf cocci
-	  Runs the rules of scripts/coccinelle/mm over their own inputs, where each has to
-	  report what is expected, over mm/, fs/proc and kernel/ of the assembled tree,
-	  and over violations that are planted there.
+	  Runs each rule of scripts/coccinelle/mm over its own input, in all modes, over
+	  mm, fs/proc and kernel of the assembled tree, where only reports that
+	  harness/cocci/accepted names may come, and over files with a violation planted.
 	laf cocci FILE...
-	  What all rules report about these files of build/tree, such as mm/memory.c.
+	  Prints what the rules report about files of the assembled tree.
 	EOF
 	;;
 style)

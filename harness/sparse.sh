@@ -72,4 +72,16 @@ for f in "${FILES[@]}"; do
 		passed=$((passed + 1))
 	fi
 done
+# Types that only sparse tells apart.
+rm -rf "$BUILD/mistakes"
+mkdir -p "$BUILD/mistakes"
+cp "$ROOT/harness/sparse/mistakes.c" "$BUILD/mistakes"
+echo 'obj-m := mistakes.o' >"$BUILD/mistakes/Kbuild"
+kmake_try sparse "${KVARS[@]}" C=2 M="$BUILD/mistakes" mistakes.o || :
+while IFS=: read -r line text; do
+	result "$(awk -F: -v line="$line" '/mistakes\.c:[0-9]+:[0-9]+: warning: / && $2 > line && $2 < line + 4 {
+		found = 1 } END { print found + 0 }' "$LOG/sparse.log")" "planted: ${text#static }"
+done < <(grep -n '^static .*bad_' "$BUILD/mistakes/mistakes.c")
+silent "what is right is passed over" "$(awk -F: -v from="$(grep -n '^static .*good(' "$BUILD/mistakes/mistakes.c" |
+	cut -d: -f1)" '/mistakes\.c:[0-9]+:[0-9]+: (warning|error): / && $2 >= from' "$LOG/sparse.log")"
 counts $passed $failed 0

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # checkpatch over each commit of the series, get_maintainer over each new
-# file, an SPDX line in every file.
+# file, kernel-doc over the new headers, an SPDX line in every file.
 # shellcheck source=harness/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -37,6 +37,13 @@ for f in "${NEW[@]}"; do
 		grep -qxF -- "$titles" || out="no entry of MAINTAINERS has a pattern for it"
 	[ -n "$titles" ] || out="the repository has no MAINTAINERS entry"
 	silent "get_maintainer $f" "$out"
+done
+
+mapfile -t headers < <(printf '%s\n' "${NEW[@]}" | grep '^include/.*\.h$')
+show scripts/kernel-doc -none -Werror "${headers[@]}"
+for f in "${headers[@]}"; do
+	out=$(scripts/kernel-doc -none -Werror "$f" 2>&1) || [ -n "$out" ] || out="kernel-doc failed"
+	silent "kernel-doc $f" "$out"
 done
 
 # Patches and the cover letter are mails; COPYING is the licence's own text.

@@ -40,7 +40,7 @@ static void set_sums(struct rmap_id *id, u32 number)
 	u8 digits[RMAP_ID_DIGITS];
 	unsigned int order, word;
 
-	id->number = number;
+	id->number = (__force rmap_nr_t)number;
 	rmap_id_unrank(&tables, number, digits);
 	for (order = RMAP_ID_MIN_ORDER; order <= HPAGE_PMD_ORDER; order++)
 		for (word = 0; word < RMAP_ID_WORDS; word++)
@@ -88,7 +88,7 @@ void mm_rmap_id_free(struct mm_struct *mm)
 
 	if (id == &rmap_id_shared)
 		return;
-	ida_free(&rmap_ids, id->number);
+	ida_free(&rmap_ids, (__force u32)id->number);
 	kfree(id);
 }
 

@@ -198,6 +198,8 @@ int unmap_folio_ptes(struct folio *folio, struct vm_area_struct *vma,
 	bool dirty;
 	int nr;
 
+	lockdep_assert_pte_held(vma->vm_mm, pte);
+
 	if (flags & TTU_HWPOISON || !pte_present(first) || pte_unused(first) ||
 	    folio_test_swapbacked(folio) != folio_test_swapcache(folio))
 		return 0;
@@ -241,6 +243,8 @@ int migrate_folio_ptes(struct folio *folio, struct vm_area_struct *vma,
 	struct page *page;
 	bool dirty = false;
 	int nr, max_nr;
+
+	lockdep_assert_pte_held(mm, ptep);
 
 	if (!pte_present(pte) || pte_unused(pte))
 		return 0;

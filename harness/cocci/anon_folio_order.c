@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What anon_folio_order.cocci has to find, and what it must not. */
 #include <linux/gfp.h>
+#include <linux/large_anon_folio.h>
 #include <linux/mm.h>
 #include <linux/rmap.h>
 

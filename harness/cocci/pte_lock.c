@@ -45,13 +45,12 @@ void good(struct mm_struct *mm, pmd_t *pmd, unsigned long addr, pte_t pte, int n
 }
 
 /* Nobody else sees the page table yet */
-void good_own(struct mm_struct *mm, pgtable_t table, unsigned long addr, pte_t pte,
+void good_own(struct mm_struct *mm, pmd_t *was, unsigned long addr, pte_t pte,
 	      int nr)
 {
-	pmd_t pmd;
+	pmd_t pmd = *was;
 	pte_t *ptep;
 
-	pmd_populate(mm, &pmd, table);
 	ptep = pte_offset_map(&pmd, addr);
 	set_ptes(mm, addr, ptep, pte, nr);
 	pte_unmap(ptep);

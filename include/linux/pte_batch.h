@@ -13,6 +13,27 @@
 
 #include <asm/tlbflush.h>
 
+/**
+ * lockdep_assert_pte_held - Complain if a page table's lock is not held.
+ * @mm: The address space.
+ * @ptep: A PTE in the page table: not of the kernel's own.
+ *
+ * Without lockdep, and where page tables are in highmem and the entry's address
+ * does not tell which one it is in, nothing is asked.
+ *
+ * Context: The page table lock is held.
+ */
+static inline void lockdep_assert_pte_held(struct mm_struct *mm, pte_t *ptep)
+{
+	if (!IS_ENABLED(CONFIG_LOCKDEP) || IS_ENABLED(CONFIG_HIGHPTE))
+		return;
+#if USE_SPLIT_PTE_PTLOCKS
+	lockdep_assert_held(ptlock_ptr(virt_to_page(ptep)));
+#else
+	lockdep_assert_held(&mm->page_table_lock);
+#endif
+}
+
 #ifndef pte_pfn_step
 /**
  * pte_pfn_step - What is added to a PTE's value to get to the next page.

@@ -38,12 +38,17 @@
 #define RMAP_ID_WORDS		(2 + (HPAGE_PMD_ORDER - RMAP_ID_TWO_WORDS > 0))
 
 /**
+ * typedef rmap_nr_t - The number of an rmap ID; 0 is that of all who have none.
+ */
+typedef u32 __bitwise rmap_nr_t;
+
+/**
  * struct rmap_id - The ID of an address space.
- * @number: Which one; 0 is that of all who could not get their own.
+ * @number: Which one.
  * @sums: What a mapping adds to the sum of a folio, by the folio's order.
  */
 struct rmap_id {
-	u32 number;
+	rmap_nr_t number;
 	u64 sums[HPAGE_PMD_ORDER + 1][RMAP_ID_WORDS];
 };
 

@@ -253,7 +253,9 @@ for@l (...;...; <+... ptep++ ...+>)
 // From PTE to PTE of a process, by the functions that leave hardware time to
 // write, and nobody looks for a run.
 @looks exists@
-identifier run =~ "^folio_pte_batch|_folio_ptes$|^protect_ptes$";
+identifier run = {folio_pte_batch, copy_folio_ptes, zap_folio_ptes, protect_ptes,
+		lazyfree_folio_ptes, cold_folio_ptes, unmap_folio_ptes, migrate_folio_ptes,
+		folio_remove_rmap_ptes, folio_try_dup_anon_rmap_ptes};
 position b;
 @@
 

@@ -82,7 +82,9 @@ fn(...)
 // ----------------------------------------------------------------------------
 
 @looks exists@
-identifier run =~ "^folio_pte_batch|_folio_ptes$|_rmap_ptes$";
+identifier run = {folio_pte_batch, copy_folio_ptes, zap_folio_ptes, protect_ptes,
+		lazyfree_folio_ptes, cold_folio_ptes, unmap_folio_ptes, migrate_folio_ptes,
+		folio_remove_rmap_ptes, folio_try_dup_anon_rmap_ptes};
 position b;
 @@
 
