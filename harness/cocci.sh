@@ -165,7 +165,7 @@ planted()
 		}
 		# at: the first and the last line that were planted
 		rest=$(cd "$OUT/planted" && rule report "$name" "$file" | grep -E "$PLACE" |
-			awk -F: -v at="$at" 'BEGIN { split(at, a, " ") } $2 >= a[1] && $2 <= a[2]')
+			awk -F: -v at="$at" 'BEGIN { split(at, a, " ") } $2 >= a[1] && $2 <= a[2]') || :
 		silent "planted: $name in $file is found" "$([ -n "$rest" ] || echo "lines $at: no report")"
 	done < <(sed -n 's/^# //p' "$CASES/plants")
 }
