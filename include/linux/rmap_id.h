@@ -37,6 +37,9 @@
 #define RMAP_ID_TWO_WORDS	12
 #define RMAP_ID_WORDS		(2 + (HPAGE_PMD_ORDER - RMAP_ID_TWO_WORDS > 0))
 
+/* Orders of folios, from 0 to the PMD's */
+#define RMAP_ID_ORDERS		(HPAGE_PMD_ORDER + 1)
+
 /**
  * typedef rmap_nr_t - The number of an rmap ID; 0 is that of all who have none.
  */
@@ -49,7 +52,7 @@ typedef u32 __bitwise rmap_nr_t;
  */
 struct rmap_id {
 	rmap_nr_t number;
-	u64 sums[HPAGE_PMD_ORDER + 1][RMAP_ID_WORDS];
+	u64 sums[RMAP_ID_ORDERS][RMAP_ID_WORDS];
 };
 
 extern struct rmap_id rmap_id_shared;
