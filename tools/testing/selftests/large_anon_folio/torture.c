@@ -48,6 +48,13 @@ static void *shared_map(size_t len)
 	return p;
 }
 
+/* Who is not tortured must not lose what it has in swap */
+static void stay_in_memory(void)
+{
+	if (torture->io_errors)
+		mlockall(MCL_CURRENT | MCL_FUTURE);
+}
+
 /* Cut the memory into pieces, and give them to the threads in turn */
 static void cut(struct actor *a)
 {
@@ -129,6 +136,7 @@ static void start(pid_t *pid, int i, uint32_t seed)
 	laf_require(*pid >= 0, "fork: %s", strerror(errno));
 	if (*pid)
 		return;
+	stay_in_memory();
 	if (i < workers)
 		work();
 	else
@@ -241,6 +249,7 @@ static void test_torture(int order)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	for (i = 0; i < ARRAY_SIZE(torture->cgroups); i++)
 		snprintf(torture->cgroups[i], sizeof(torture->cgroups[i]), "%s", laf_cg_new());
+	stay_in_memory();
 	save_settings();
 	environment_begin();
 	/* Caches, and what is made once, are there before anything is counted */
