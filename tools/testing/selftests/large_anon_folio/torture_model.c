@@ -111,8 +111,12 @@ static void caught(int sig, siginfo_t *info, void *context)
 	where = info->si_addr;
 	if (guarded)
 		siglongjmp(guard, sig);
-	/* Its stack or its model was in swap, and can't be read */
-	if (sig == SIGBUS && torture->io_errors) {
+	/*
+	 * Its stack or its model was in swap, and can't be read; or the kernel got no
+	 * memory where it has to write to a stack or to an rseq area.
+	 */
+	if ((sig == SIGBUS && torture->io_errors) ||
+	    (info->si_code == SI_KERNEL && torture->faults)) {
 		__atomic_add_fetch(&torture->lost, 1, __ATOMIC_RELAXED);
 		_exit(0);
 	}
