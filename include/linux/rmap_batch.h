@@ -39,12 +39,10 @@ static inline bool folio_refs_seem_mappings(struct folio *folio, int others)
 {
 	int refs = folio_ref_count(folio), mappings;
 
-	/*
-	 * Pairs with the barriers of folio_try_dup_anon_rmap_ptes() and
-	 * folio_remove_anon_rmap_ptes()
-	 */
+	/* Pairs with the barrier in folio_try_dup_anon_rmap_ptes() */
 	smp_rmb();
 	mappings = folio_mapcount(folio);
+	/* Pairs with the atomics in folio_remove_anon_rmap_ptes() */
 	smp_rmb();
 
 	return refs == mappings + others && refs == folio_ref_count(folio);

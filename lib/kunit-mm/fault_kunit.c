@@ -544,6 +544,7 @@ static void fault_wants_clean_pages(struct kunit *test)
 	const unsigned long check = BIT(PG_locked) | BIT(PG_lru);
 	struct page *pages, *end;
 	int i, field, nr = 8;
+	bool clean;
 
 	pages = kunit_kcalloc(test, nr, sizeof(*pages), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, pages);
@@ -575,12 +576,11 @@ static void fault_wants_clean_pages(struct kunit *test)
 			else
 				continue;
 #endif
-			KUNIT_EXPECT_FALSE_MSG(test,
-				pages_expected_state(pages, end, check, false),
-				"page %d, field %d: looks free", i, field);
-			KUNIT_EXPECT_EQ_MSG(test,
-				pages_expected_state(pages, end, check, true),
-				field == MAPPING, "tail %d, field %d", i, field);
+			clean = pages_expected_state(pages, end, check, false);
+			KUNIT_EXPECT_FALSE_MSG(test, clean, "page %d, field %d", i, field);
+			clean = pages_expected_state(pages, end, check, true);
+			KUNIT_EXPECT_EQ_MSG(test, clean, field == MAPPING,
+					    "tail %d, field %d", i, field);
 			pages[i] = saved;
 		}
 	}

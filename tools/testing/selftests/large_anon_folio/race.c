@@ -47,7 +47,8 @@ static void *changer(void *arg)
 		if (order > laf_pmd_order)
 			order = laf_pmd_order;
 		strcpy(path, laf_size_file(order, "enabled"));
-		laf_expect(!laf_write(path, values[laf_random_of(&seed) % 4]), "cannot write %s", path);
+		laf_expect(!laf_write(path, values[laf_random_of(&seed) % 4]),
+			   "cannot write %s", path);
 		if (laf_random_of(&seed) % 4 == 0)
 			laf_write(THP "enabled", globals[laf_random_of(&seed) % 3]);
 		if (policy && laf_random_of(&seed) % 4 == 0)

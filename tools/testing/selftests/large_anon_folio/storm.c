@@ -84,7 +84,8 @@ static bool was(size_t page)
 static __attribute__((noreturn)) void child(uint32_t seed, int depth)
 {
 	uint32_t mine = 0x80000000 | (uint32_t)getpid();
-	size_t i, first = laf_random_of(&seed) % pages, nr = 1 + laf_random_of(&seed) % (pages - first);
+	size_t i, first = laf_random_of(&seed) % pages;
+	size_t nr = 1 + laf_random_of(&seed) % (pages - first);
 	bool ok = true;
 	int status;
 	pid_t pid;
