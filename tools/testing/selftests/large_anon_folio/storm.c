@@ -160,7 +160,8 @@ static void *thread(void *arg)
 		case 1:
 			if (!theirs)
 				madvise(mem + page * laf_page,
-					laf_random_of(&seed) % 2 ? laf_page : folio_size, MADV_PAGEOUT);
+					laf_random_of(&seed) % 2 ? laf_page : folio_size,
+					MADV_PAGEOUT);
 			break;
 		case 2:
 			if (!theirs)
