@@ -268,24 +268,29 @@ static void sums_of_real_ids(struct kunit *test)
 
 /* ---------------------------------------------------------- IDs of mms */
 
+static u32 number_of(const struct rmap_id *id)
+{
+	return (__force u32)id->number;
+}
+
 /* Each mm has its own ID; it comes back; without one an mm shares */
 static void mms_have_ids(struct kunit *test)
 {
 	struct mock_pgtable *a = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
 	struct mock_pgtable *b = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
-	u32 number = b->mm->rmap_id->number;
+	u32 number = number_of(b->mm->rmap_id);
 	unsigned int i;
 
 	KUNIT_EXPECT_PTR_EQ(test, init_mm.rmap_id, &rmap_id_shared);
-	KUNIT_EXPECT_EQ(test, rmap_id_shared.number, 0U);
-	KUNIT_EXPECT_NE(test, a->mm->rmap_id->number, 0U);
+	KUNIT_EXPECT_EQ(test, number_of(&rmap_id_shared), 0U);
+	KUNIT_EXPECT_NE(test, number_of(a->mm->rmap_id), 0U);
 	KUNIT_EXPECT_NE(test, number, 0U);
-	KUNIT_EXPECT_NE(test, a->mm->rmap_id->number, number);
+	KUNIT_EXPECT_NE(test, number_of(a->mm->rmap_id), number);
 	mock_pgtable_release(b);
 	/* Given back, it is the next to be given out */
 	for (i = 0; i < 100; i++) {
 		b = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
-		KUNIT_EXPECT_LE(test, b->mm->rmap_id->number, number);
+		KUNIT_EXPECT_LE(test, number_of(b->mm->rmap_id), number);
 		mock_pgtable_release(b);
 	}
 }
