@@ -5,6 +5,9 @@
 #ifndef _ASM_X86_LARGE_ANON_FOLIO_H
 #define _ASM_X86_LARGE_ANON_FOLIO_H
 
+#include <asm/asm.h>
+#include <asm/cpufeature.h>
+
 #define pte_pfn_step pte_pfn_step
 /**
  * pte_pfn_step - What is added to a PTE's value to get to the next page.
@@ -61,7 +64,7 @@ static inline void clear_user_pages(void *kaddr, unsigned long vaddr,
 			     : "+D" (kaddr), "+c" (count) : "a" (0) : "memory");
 	} else if (static_cpu_has(X86_FEATURE_REP_GOOD)) {
 		count /= sizeof(long);
-		asm volatile("rep stos%z1"
+		asm volatile("rep " __ASM_SIZE(stos)
 			     : "+D" (kaddr), "+c" (count) : "a" (0L) : "memory");
 	} else {
 		for (; nr; nr--, kaddr += PAGE_SIZE)
