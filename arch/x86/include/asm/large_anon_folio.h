@@ -6,7 +6,6 @@
 #define _ASM_X86_LARGE_ANON_FOLIO_H
 
 #include <asm/asm.h>
-#include <asm/cpufeature.h>
 
 #define pte_pfn_step pte_pfn_step
 /**
