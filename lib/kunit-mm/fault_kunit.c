@@ -319,6 +319,8 @@ static void fault_falls_back(struct kunit *test)
 			mock_fragment(test, limit);
 			mock_count(&before);
 			KUNIT_ASSERT_EQ(test, mock_fault(mock, 5, true), 0);
+			/* Compaction may be moving the page: wait for it */
+			KUNIT_ASSERT_EQ(test, mock_fault(mock, 5, false), 0);
 			mock_count(&after);
 			KUNIT_EXPECT_EQ_MSG(test, order_at(mock, 5), want,
 					    "no order %d left, hinted %d", limit, hinted);
