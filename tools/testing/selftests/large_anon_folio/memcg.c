@@ -38,22 +38,32 @@ static void open_usage(const char *cg)
 	read_usage();
 }
 
+/* Pages that this CPU gathered go to their lists, from where they can be taken */
+static void drain_this_cpu(void)
+{
+	munmap(mmap(NULL, laf_page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), laf_page);
+}
+
 /*
  * Charges that the CPU took in advance, up to 64 pages, make the usage look
  * larger than it is. A limit just below it takes them back; memory that is free
- * for the taking stands by, should there be none. What the second one leaves is
- * less than 64 pages, so that nothing is taken in advance any more.
+ * for the taking stands by, should there be none, or should they come from another
+ * CPU and later: reclaim takes 32 pages at once, and so there is some for the second
+ * limit, too. What that leaves is less than 64 pages, so that nothing is taken in
+ * advance any more.
  */
 static long exact_usage(const char *cg)
 {
-	size_t len = 40 * laf_page;
+	size_t len = 60 * laf_page;
 	char *buffer = mmap(NULL, len, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int i;
 
 	madvise(buffer, len, MADV_NOHUGEPAGE);
 	laf_fill(buffer, len, 1);
+	drain_this_cpu();
 	laf_require(!madvise(buffer, len, MADV_FREE), "MADV_FREE: %s", strerror(errno));
+	drain_this_cpu();
 	for (i = 0; i < 2; i++)
 		laf_cg_set_long(cg, "memory.max", read_usage() - laf_page);
 	munmap(buffer, len);
