@@ -106,7 +106,7 @@ static void test_step_down(int order)
 		sched_setaffinity(0, sizeof(cpu), &cpu);
 		open_usage(cg);
 		laf_cg_join(cg);
-		p = laf_map(6 * size, order < laf_pmd_order ? laf_size(laf_pmd_order) : size);
+		p = laf_map(7 * size, order < laf_pmd_order ? laf_size(laf_pmd_order) : size);
 		/* Page tables, but for huge pages: they are charged, too */
 		for (i = 0; order < laf_pmd_order && i < 6 * size;
 		     i += laf_size(laf_pmd_order)) {
@@ -114,6 +114,8 @@ static void test_step_down(int order)
 				    "madvise: %s", strerror(errno));
 			laf_touch(p + i);
 		}
+		/* The VMA's anon_vma, too: it would take up to two pages of the room */
+		laf_touch(p + 6 * size);
 		usage = exact_usage(cg);
 		for (i = 1; i < 6; i++) {
 			laf_cg_set_long(cg, "memory.max", usage + room * laf_page);
