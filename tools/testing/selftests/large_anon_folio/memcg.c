@@ -38,32 +38,22 @@ static void open_usage(const char *cg)
 	read_usage();
 }
 
-/* Pages that this CPU gathered go to their lists, from where they can be taken */
-static void drain_this_cpu(void)
-{
-	munmap(mmap(NULL, laf_page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), laf_page);
-}
-
 /*
  * Charges that the CPU took in advance, up to 64 pages, make the usage look
  * larger than it is. A limit just below it takes them back; memory that is free
- * for the taking stands by, should there be none, or should they come from another
- * CPU and later: reclaim takes 32 pages at once, and so there is some for the second
- * limit, too. What that leaves is less than 64 pages, so that nothing is taken in
- * advance any more.
+ * for the taking stands by, should there be none. What the second one leaves is
+ * less than 64 pages, so that nothing is taken in advance any more.
  */
 static long exact_usage(const char *cg)
 {
-	size_t len = 60 * laf_page;
+	size_t len = 40 * laf_page;
 	char *buffer = mmap(NULL, len, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int i;
 
 	madvise(buffer, len, MADV_NOHUGEPAGE);
 	laf_fill(buffer, len, 1);
-	drain_this_cpu();
 	laf_require(!madvise(buffer, len, MADV_FREE), "MADV_FREE: %s", strerror(errno));
-	drain_this_cpu();
 	for (i = 0; i < 2; i++)
 		laf_cg_set_long(cg, "memory.max", read_usage() - laf_page);
 	munmap(buffer, len);
@@ -106,7 +96,7 @@ static void test_step_down(int order)
 		sched_setaffinity(0, sizeof(cpu), &cpu);
 		open_usage(cg);
 		laf_cg_join(cg);
-		p = laf_map(7 * size, order < laf_pmd_order ? laf_size(laf_pmd_order) : size);
+		p = laf_map(6 * size, order < laf_pmd_order ? laf_size(laf_pmd_order) : size);
 		/* Page tables, but for huge pages: they are charged, too */
 		for (i = 0; order < laf_pmd_order && i < 6 * size;
 		     i += laf_size(laf_pmd_order)) {
@@ -114,8 +104,6 @@ static void test_step_down(int order)
 				    "madvise: %s", strerror(errno));
 			laf_touch(p + i);
 		}
-		/* The VMA's anon_vma, too: it would take up to two pages of the room */
-		laf_touch(p + 6 * size);
 		usage = exact_usage(cg);
 		for (i = 1; i < 6; i++) {
 			laf_cg_set_long(cg, "memory.max", usage + room * laf_page);
