@@ -5,6 +5,8 @@
 #ifndef _ASM_X86_LARGE_ANON_FOLIO_H
 #define _ASM_X86_LARGE_ANON_FOLIO_H
 
+#include <linux/kmsan-checks.h>
+
 #include <asm/asm.h>
 
 #define pte_pfn_step pte_pfn_step
@@ -57,6 +59,9 @@ static inline void clear_user_pages(void *kaddr, unsigned long vaddr,
 				    struct page *page, unsigned int nr)
 {
 	unsigned long count = nr * PAGE_SIZE;
+
+	/* It does not see what assembly writes */
+	kmsan_unpoison_memory(kaddr, count);
 
 	if (static_cpu_has(X86_FEATURE_ERMS)) {
 		asm volatile("rep stosb"
