@@ -66,7 +66,8 @@ static inline bool pte_hw_settled(pte_t pte)
 static inline pte_t ptep_clear_settled(struct mm_struct *mm, unsigned long addr,
 				       pte_t *ptep)
 {
-	pte_t pte = READ_ONCE(*ptep);
+	/* Nobody else changes it: read only if somebody asks */
+	pte_t pte = *ptep;
 
 	set_pte(ptep, __pte(0));
 	page_table_check_pte_clear(mm, addr, pte);

@@ -14,10 +14,11 @@
 #include "laf_util.h"
 
 /*
- * memory.current, opened and read before the process joined the cgroup: else
- * the kernel's buffer for the file would be charged to the cgroup.
+ * memory.current, read once, and memory.max, both opened before the process
+ * joined the cgroup: else the open files and the kernel's buffer would be charged
+ * to the cgroup, and at its limit the process would be killed for them.
  */
-static int usage_fd;
+static int usage_fd, max_fd;
 
 static long read_usage(void)
 {
@@ -28,13 +29,29 @@ static long read_usage(void)
 	return strtol(buf, NULL, 10);
 }
 
-static void open_usage(const char *cg)
+static void set_max(long bytes)
+{
+	char buf[32];
+	int len = snprintf(buf, sizeof(buf), "%ld", bytes);
+
+	laf_require(pwrite(max_fd, buf, len, 0) == len, "memory.max: %s", strerror(errno));
+}
+
+static int open_file(const char *cg, const char *file, int flags)
 {
 	char path[PATH_MAX];
+	int fd;
 
-	snprintf(path, sizeof(path), "%s/memory.current", cg);
-	usage_fd = open(path, O_RDONLY | O_CLOEXEC);
-	laf_require(usage_fd >= 0, "%s: %s", path, strerror(errno));
+	snprintf(path, sizeof(path), "%s/%s", cg, file);
+	fd = open(path, flags | O_CLOEXEC);
+	laf_require(fd >= 0, "%s: %s", path, strerror(errno));
+	return fd;
+}
+
+static void open_files(const char *cg)
+{
+	usage_fd = open_file(cg, "memory.current", O_RDONLY);
+	max_fd = open_file(cg, "memory.max", O_WRONLY);
 	read_usage();
 }
 
@@ -44,7 +61,7 @@ static void open_usage(const char *cg)
  * for the taking stands by, should there be none. What the second one leaves is
  * less than 64 pages, so that nothing is taken in advance any more.
  */
-static long exact_usage(const char *cg)
+static long exact_usage(void)
 {
 	size_t len = 40 * laf_page;
 	char *buffer = mmap(NULL, len, PROT_READ | PROT_WRITE,
@@ -55,7 +72,7 @@ static long exact_usage(const char *cg)
 	laf_fill(buffer, len, 1);
 	laf_require(!madvise(buffer, len, MADV_FREE), "MADV_FREE: %s", strerror(errno));
 	for (i = 0; i < 2; i++)
-		laf_cg_set_long(cg, "memory.max", read_usage() - laf_page);
+		set_max(read_usage() - laf_page);
 	munmap(buffer, len);
 	return read_usage();
 }
@@ -94,7 +111,7 @@ static void test_step_down(int order)
 		CPU_ZERO(&cpu);
 		CPU_SET(0, &cpu);
 		sched_setaffinity(0, sizeof(cpu), &cpu);
-		open_usage(cg);
+		open_files(cg);
 		laf_cg_join(cg);
 		p = laf_map(6 * size, order < laf_pmd_order ? laf_size(laf_pmd_order) : size);
 		/* Page tables, but for huge pages: they are charged, too */
@@ -104,9 +121,9 @@ static void test_step_down(int order)
 				    "madvise: %s", strerror(errno));
 			laf_touch(p + i);
 		}
-		usage = exact_usage(cg);
+		usage = exact_usage();
 		for (i = 1; i < 6; i++) {
-			laf_cg_set_long(cg, "memory.max", usage + room * laf_page);
+			set_max(usage + room * laf_page);
 			laf_touch(p + i * size + laf_page);
 			usage = read_usage();
 		}
@@ -141,7 +158,7 @@ static void test_ladder(int order)
 		size_t single = 0, i;
 		char *p, *q;
 
-		open_usage(cg);
+		open_files(cg);
 		laf_cg_join(cg);
 		p = laf_map(len, size);
 		laf_fill(p, len, 9);
