@@ -486,12 +486,12 @@ void deferred_split_if_partly_mapped(struct folio *folio)
 /* ----------------------------------------------------------------- fault */
 
 /* Make a new folio part of the address space, under the page table lock */
-static void map_anon_folio(struct vm_fault *vmf, struct folio *folio, int order,
+static void map_anon_folio(struct vm_fault *vmf, struct folio *folio, long nr_pages,
 			   unsigned long addr)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	long i, nr_pages = 1L << order;
 	pte_t entry;
+	long i;
 
 	entry = mk_pte(&folio->page, vma->vm_page_prot);
 	entry = pte_sw_mkyoung(entry);
@@ -524,6 +524,7 @@ vm_fault_t __do_anonymous_large_folio(struct vm_fault *vmf)
 	unsigned long addr, orders;
 	struct folio *folio;
 	vm_fault_t ret = 0;
+	long nr_pages;
 	int order;
 
 	orders = anon_fault_orders(vmf);
@@ -534,7 +535,9 @@ vm_fault_t __do_anonymous_large_folio(struct vm_fault *vmf)
 	if (!folio)
 		return VM_FAULT_FALLBACK;
 
-	order = folio_order(folio);
+	/* What folio_order() says of a large one */
+	order = folio->_folio_order;
+	nr_pages = 1L << order;
 	addr = ALIGN_DOWN(vmf->address, PAGE_SIZE << order);
 
 	/*
@@ -544,7 +547,7 @@ vm_fault_t __do_anonymous_large_folio(struct vm_fault *vmf)
 	__folio_mark_uptodate(folio);
 
 	vmf->pte = pte_offset_map_lock(vma->vm_mm, vmf->pmd, addr, &vmf->ptl);
-	if (!pte_range_none(vmf->pte, 1 << order)) {
+	if (!pte_range_none(vmf->pte, nr_pages)) {
 		/*
 		 * Another thread was faster with one of the entries. If it was
 		 * ours, the fault is done; if not, the next try takes a smaller
@@ -560,7 +563,7 @@ vm_fault_t __do_anonymous_large_folio(struct vm_fault *vmf)
 	if (ret)
 		goto release;
 
-	map_anon_folio(vmf, folio, order, addr);
+	map_anon_folio(vmf, folio, nr_pages, addr);
 	count_mthp_stat(order, MTHP_STAT_ANON_FAULT_ALLOC);
 	pte_unmap_unlock(vmf->pte, vmf->ptl);
 	return 0;

@@ -11,14 +11,20 @@
     report.py table JSON                    as text
     report.py native LOG JSON RELEASE       what 'bench native' printed, as text and JSON
     report.py draw JSON ARCH OUT            as pictures OUT.svg and OUT.png
+    report.py publish JSON                  brings a run's figures and pictures into this repository
+    report.py published                     what the repository shows is from one run
 
 A file of figures has lines "OPERATION KB INSTRUCTIONS LOCKED [RETRIES]", for each page.
 """
+import contextlib
+import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import textwrap
 
 REPEAT = 1.005		# two runs of one kernel
 LIMIT = 1.02		# above a budget
@@ -291,6 +297,85 @@ def table(path):
             contention(arch, cpus, kernels)
 
 
+def summary(data):
+    """README's tables."""
+    columns = [("stock-6.1", "stock {}, 4 kB", "4"), ("laf", "this tree, 4 kB", "4"),
+               ("laf", "this tree, 64 kB", "64"), ("stock-6.12", "stock {}, 64 kB", "64")]
+    print(f"Kernel instructions / locked instructions for each 4 KiB page at commit {data['commit']}, counted in")
+    print("emulation (they are no times), all kernels in one run of `./laf bench`:\n")
+    for arch, kernels in data["kernels"].items():
+        heads = [title.format(kernels[kernel]["release"]) for kernel, title, _ in columns]
+        print(f"| {arch} | " + " | ".join(heads) + " |\n" + "|---" * (1 + len(columns)) + "|")
+        for op, title in TITLES.items():
+            figures = [kernels[kernel]["operations"].get(op, {}).get(kb) for kernel, _, kb in columns]
+            if all(figures):
+                print(f"| {title} | " + " | ".join(f"{f[0]:.0f} / {f[1]:.1f}" for f in figures) + " |")
+        print()
+
+
+def tracking(data):
+    """The tables in Documentation/mm/rmap_id.rst."""
+    print(f"At commit {data['commit']}, instructions/locked instructions for each page of 64 kB::\n")
+    for arch, kernels in data["kernels"].items():
+        print(f"  {arch:27}{'with RMAP_ID':>14}{'without':>14}")
+        for op in ("fault", "fork", "fork_again", "exit", "munmap"):
+            cells = [cell(kernels[kernel]["operations"][op]["64"]) for kernel in ("laf", "laf-noid")]
+            print(f"  {TITLES[op]:27}" + "".join(f"{c:>14}" for c in cells))
+        print()
+    print("Where CPUs contend::\n")
+    for arch, by_cpus in data["contention"].items():
+        for cpus, kernels in by_cpus.items():
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                contention(arch, cpus, kernels)
+            print(textwrap.indent(out.getvalue(), "  "), end="")
+
+
+# Where figures stand, between two lines that say so
+PUBLISHED = {"README.md": summary, "Documentation/mm/rmap_id.rst": tracking}
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def filled(name, data):
+    """A file of the repository, and what it is to be with these figures."""
+    with open(os.path.join(HERE, "../..", name)) as file:
+        text = file.read()
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        PUBLISHED[name](data)
+    new, count = re.subn(r"^(\S+ figures: [^\n]*\n\n).*?(?=^\S+ figures end)", lambda m: m[1] + out.getvalue(),
+                         text, flags=re.S | re.M)
+    if count != 1:
+        fail(f"{name} lacks the two lines between which the figures go")
+    return text, new
+
+
+def publish(path):
+    data = load(path)
+    if data["commit"].endswith("-dirty"):
+        fail("the figures are of a tree with changes: commit them and run 'laf bench' again")
+    if set(data["kernels"]) != {"x86_64", "arm64"}:
+        fail("the figures are of one architecture: run 'laf bench' for both")
+    for name in PUBLISHED:
+        text = filled(name, data)[1]
+        with open(os.path.join(HERE, "../..", name), "w") as file:
+            file.write(text)
+    for arch in data["kernels"]:
+        shutil.copy(f"{os.path.dirname(path)}/bench-{arch}.svg", f"{HERE}/{arch}.svg")
+    shutil.copy(path, f"{HERE}/bench.json")
+
+
+def published():
+    data, bad = load(f"{HERE}/bench.json"), 0
+    for name in PUBLISHED:
+        old, new = filled(name, data)
+        bad += test(old == new, f"{name} shows the figures of harness/bench/bench.json")
+    for arch in data["kernels"]:
+        with open(f"{HERE}/{arch}.svg") as file:
+            bad += test(f"commit {data['commit']};" in file.read(), f"harness/bench/{arch}.svg is of the same run")
+    return bad
+
+
 def contention(arch, cpus, kernels):
     others = KERNELS[1:]
     print(f"{arch}, {cpus} CPUs at once on the same folios: instructions/locked instructions for each page, and their")
@@ -414,7 +499,8 @@ def draw(path, arch, out):
 
 def main():
     calls = {"join": join, "known": known, "same": same, "check": check, "lower": lower,
-             "json": make_json, "table": table, "native": native, "draw": draw}
+             "json": make_json, "table": table, "native": native, "draw": draw,
+             "publish": publish, "published": published}
     if len(sys.argv) < 2 or sys.argv[1] not in calls:
         sys.exit(__doc__)
     sys.exit(1 if calls[sys.argv[1]](*sys.argv[2:]) else 0)
