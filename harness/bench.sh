@@ -188,10 +188,11 @@ check()
 
 compare()
 {
-	local args=() arch pair kind name release cpus f
+	local args=() arch pair kind name release cpus f commit
 
 	need gnuplot-nox -- "draws the figures"
 	prepare
+	commit=$(git -C "$ROOT" describe --always --dirty 2>/dev/null || echo unknown)
 	for arch in $ARCHS; do
 		guest_qemu "$arch"
 		for pair in $KERNELS; do
@@ -211,7 +212,7 @@ compare()
 			done
 		done
 	done
-	report json "$OUT/bench.json" "commit=$(git -C "$ROOT" describe --always --dirty)" \
+	report json "$OUT/bench.json" "commit=$commit" \
 		"compiler=$(gcc --version | head -n1)" "qemu=$("$QEMU" --version | head -n1)" "${args[@]}"
 	for arch in $ARCHS; do
 		report draw "$OUT/bench.json" "$arch" "$OUT/bench-$arch"

@@ -518,7 +518,8 @@ static void owner_meets_writer(struct kunit *test)
 	bool sole, owned;
 
 	folio_lock(folio);
-	/* The test has a reference of its own */
+	/* The test has a reference: that is somebody else's */
+	KUNIT_EXPECT_FALSE(test, folio_owned(folio, mock->mm));
 	folio_put(folio);
 	KUNIT_EXPECT_TRUE(test, folio_owned(folio, mock->mm));
 	KUNIT_EXPECT_EQ(test, retries(), before);
