@@ -34,10 +34,8 @@ static __always_inline int remove_pages(struct page *page, int nr, bool sole)
 	 */
 	if (sole && !atomic_read(&page->_mapcount)) {
 		for (; page < end; page++) {
-			int old = atomic_read(&page->_mapcount);
-
-			olds |= old;
-			atomic_set(&page->_mapcount, old - 1);
+			olds |= page->_mapcount.counter;
+			page_dec_mapcount(page, true);
 		}
 		if (!olds)
 			return nr;

@@ -33,6 +33,21 @@ struct rmap_id rmap_id_shared;
 static DEFINE_IDA(rmap_ids);
 static struct rmap_id_tables tables __ro_after_init;
 
+/*
+ * Where the words are: not where a tail has TAIL_MAPPING, the swap cache its
+ * entries, or the second tail the queue of what waits to be split.
+ */
+static_assert(HPAGE_PMD_ORDER <= RMAP_ID_MAX_ORDER);
+static_assert(offsetof(struct page, rmap_seq) == offsetof(struct page, lru.prev));
+static_assert(offsetof(struct page, rmap_seq) + sizeof(atomic64_t) <=
+	      offsetof(struct page, deferred_list));
+static_assert(offsetof(struct page, rmap_sum_even) == offsetof(struct page, lru.prev));
+static_assert(offsetof(struct page, rmap_sum_odd) == offsetof(struct page, index));
+static_assert(offsetof(struct page, mapping) + sizeof(void *) <=
+	      offsetof(struct page, index));
+/* The smallest folio has the pages that hold them */
+static_assert(1 << RMAP_ID_MIN_ORDER >= 4);
+
 /* ------------------------------------------------------------- IDs of mms */
 
 static void set_sums(struct rmap_id *id, u32 number)
@@ -58,7 +73,7 @@ static void set_sums(struct rmap_id *id, u32 number)
  */
 void mm_rmap_id_alloc(struct mm_struct *mm)
 {
-	struct rmap_id *id = kmalloc(sizeof(*id), GFP_KERNEL);
+	struct rmap_id *id = kmalloc(sizeof(*id), GFP_KERNEL_ACCOUNT);
 	int number = -ENOMEM;
 
 	if (id)
@@ -106,6 +121,9 @@ void __init rmap_id_init(void)
 
 /* -------------------------------------------------------------- questions */
 
+/* How often to look for a moment without a writer: some ten microseconds */
+#define RMAP_ID_TRIES	1000
+
 /*
  * Are all mappings of a folio this mm's? Inside of a reader's section.
  *
@@ -118,9 +136,7 @@ static bool sums_match(struct folio *folio, struct mm_struct *mm, unsigned int n
 	const unsigned int order = folio_order(folio);
 	const u64 *id = mm->rmap_id->sums[order];
 
-	if (nr > folio_nr_pages(folio))
-		return false;
-	if (mm->rmap_id == &rmap_id_shared)
+	if (nr > folio_nr_pages(folio) || mm->rmap_id == &rmap_id_shared)
 		return false;
 	if (atomic64_read(folio_rmap_sum(folio, 0)) != nr * id[0])
 		return false;
@@ -141,32 +157,40 @@ static bool sums_match(struct folio *folio, struct mm_struct *mm, unsigned int n
  * The answer is about present entries of page tables, now: not about swap and
  * migration entries, the page cache, or references. It is exact but for an mm
  * without an ID of its own, for a folio with more mappings than pages, and for
- * what is not tracked: there it is true if there is more than one mapping.
+ * what is not tracked: there it is true if there is more than one mapping. And
+ * it is true if mappings of the folio change all the time, so that no moment is
+ * found to read them: nobody waits for long, with a page table's lock held.
  *
- * Context: Any but in a section of the folio's rmap: waits for the ends of those.
- *	Without the locks of all page tables that map the folio, the answer may be
- *	outdated when it is returned.
+ * Context: Any. In a section of the folio's rmap, and without the locks of all
+ *	page tables that map the folio, the answer may be outdated when it is
+ *	returned.
  * Return: False if all mappings, or none, are @mm's.
  */
 bool folio_mapped_shared(struct folio *folio, struct mm_struct *mm)
 {
 	struct atomic_seqcount *s;
-	unsigned int nr;
+	unsigned int tries, nr;
 	bool shared;
 	asq_t seq;
 
 	if (!folio_has_rmap_id(folio))
 		return folio_mapcount(folio) > 1;
+	if (mm->rmap_id == &rmap_id_shared)
+		return folio_large_mapcount(folio) > 1;
 
 	s = folio_rmap_seq(folio);
-	for (;;) {
-		seq = read_atomic_seqcount_begin(s);
-		nr = folio_large_mapcount(folio);
-		shared = nr && !sums_match(folio, mm, nr);
-		if (!read_atomic_seqcount_retry(s, seq))
-			return shared;
-		count_vm_event(RMAP_ID_RETRY);
+	for (tries = 0; tries < RMAP_ID_TRIES; tries++) {
+		if (try_read_atomic_seqcount_begin(s, &seq)) {
+			nr = folio_large_mapcount(folio);
+			shared = nr && !sums_match(folio, mm, nr);
+			if (!read_atomic_seqcount_retry(s, seq))
+				return shared;
+		}
+		if (!tries)
+			count_vm_event(RMAP_ID_RETRY);
+		cpu_relax();
 	}
+	return true;
 }
 
 /**
@@ -179,6 +203,13 @@ bool folio_mapped_shared(struct folio *folio, struct mm_struct *mm)
  * dropped after they are not: so there are never fewer references than mappings,
  * and if the numbers are equal while no mapping changes, nobody had another one
  * at the time when the references were read.
+ *
+ * gup-fast, which takes a reference without a lock, looks at the PTE again after
+ * it did. Who zaps that PTE clears it, and then begins a section. So either
+ * gup-fast sees the PTE cleared, and drops its reference; or its reference, an
+ * atomic operation, was before the PTE was cleared, and so before that section
+ * began, which is fully ordered: then who sees the section's end, by the acquire
+ * at the begin here, sees the reference, too.
  *
  * Nobody can get to the folio afterwards but through @mm's page tables: it is in
  * no cache, and migration entries, which have no reference, are made under the
@@ -230,10 +261,14 @@ bool folio_refs_are_mappings(struct folio *folio, int others)
 	if (!folio_has_rmap_id(folio))
 		return folio_refs_seem_mappings(folio, others);
 	if (!try_read_atomic_seqcount_begin(folio_rmap_seq(folio), &seq))
-		return false;
+		goto met_writer;
 	same = folio_ref_count(folio) == folio_large_mapcount(folio) + others;
+	if (!read_atomic_seqcount_retry(folio_rmap_seq(folio), seq))
+		return same;
 
-	return !read_atomic_seqcount_retry(folio_rmap_seq(folio), seq) && same;
+met_writer:
+	count_vm_event(RMAP_ID_RETRY);
+	return false;
 }
 
 /**

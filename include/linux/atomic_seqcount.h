@@ -116,10 +116,10 @@ __write_atomic_seqcount_begin_shared(struct atomic_seqcount *s)
 static __always_inline bool
 __write_atomic_seqcount_begin_sole(struct atomic_seqcount *s)
 {
-	u64 seen = atomic64_add_return(ATOMIC_SEQCOUNT_STEP +
-				       ATOMIC_SEQCOUNT_SOLE, &s->word);
+	u64 seen = atomic64_fetch_add(ATOMIC_SEQCOUNT_STEP +
+				      ATOMIC_SEQCOUNT_SOLE, &s->word);
 
-	if (likely((seen & ATOMIC_SEQCOUNT_ACTIVE) == ATOMIC_SEQCOUNT_SOLE))
+	if (likely(!(seen & ATOMIC_SEQCOUNT_ACTIVE)))
 		return true;
 
 	seen = atomic64_add_return(ATOMIC_SEQCOUNT_WRITER -

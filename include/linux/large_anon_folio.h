@@ -97,7 +97,7 @@ struct anon_folio_settings {
 
 /**
  * enum mthp_stat_item - Counters of one folio size.
- * @MTHP_STAT_ANON_FAULT_ALLOC: Faults that allocated and charged this size.
+ * @MTHP_STAT_ANON_FAULT_ALLOC: Faults that mapped this size.
  * @MTHP_STAT_ANON_FAULT_FALLBACK: Faults that tried this size and then a
  *	smaller one.
  * @MTHP_STAT_ANON_FAULT_FALLBACK_CHARGE: Of those, the ones that failed at the

@@ -238,6 +238,7 @@ static inline pte_t ptep_take(struct mm_struct *mm, unsigned long addr,
 	return ptep_get_and_clear(mm, addr, ptep);
 }
 
+#ifndef get_and_clear_ptes
 /**
  * get_and_clear_ptes - Clear a run of present PTEs, and tell what they were.
  * @mm: The address space.
@@ -265,7 +266,9 @@ static inline pte_t get_and_clear_ptes(struct mm_struct *mm, unsigned long addr,
 
 	return pte;
 }
+#endif
 
+#ifndef clear_young_dirty_ptes
 /**
  * clear_young_dirty_ptes - Clear the young and dirty bits of a run of PTEs.
  * @mm: The address space.
@@ -311,6 +314,7 @@ static inline bool clear_young_dirty_ptes(struct mm_struct *mm,
 
 	return changed;
 }
+#endif
 
 #ifndef clear_full_ptes
 /**

@@ -47,12 +47,12 @@ typedef u32 __bitwise rmap_nr_t;
 
 /**
  * struct rmap_id - The ID of an address space.
- * @number: Which one.
  * @sums: What a mapping adds to the sum of a folio, by the folio's order.
+ * @number: Which one.
  */
 struct rmap_id {
-	rmap_nr_t number;
 	u64 sums[RMAP_ID_ORDERS][RMAP_ID_WORDS];
+	rmap_nr_t number;
 };
 
 extern struct rmap_id rmap_id_shared;
@@ -160,7 +160,8 @@ static __always_inline bool folio_begin_rmap(struct folio *folio)
 static __always_inline void folio_count_rmap(struct folio *folio,
 					     struct mm_struct *mm, int nr, bool sole)
 {
-	const unsigned int order = folio_order(folio);
+	/* What folio_order() says of a large one */
+	const unsigned int order = folio->_folio_order;
 	const u64 *id = mm->rmap_id->sums[order];
 
 	atomic_seqcount_add(&folio->_large_mapcount, nr, sole);
@@ -273,7 +274,7 @@ static inline void folio_dump_rmap(struct folio *folio)
  * Context: A page table that maps it is locked.
  * Return: False if it is not tracked, or if it has more mappings than pages.
  */
-static inline bool folio_may_be_owned(struct folio *folio)
+static __always_inline bool folio_may_be_owned(struct folio *folio)
 {
 	return folio_has_rmap_id(folio) &&
 	       folio_large_mapcount(folio) <= folio_nr_pages(folio);
@@ -355,13 +356,11 @@ static inline void page_end_rmap(struct page *page, bool sole)
  */
 static __always_inline bool page_inc_mapcount(struct page *page, bool sole)
 {
-	int old;
-
 	if (!sole)
 		return atomic_inc_and_test(&page->_mapcount);
-	old = atomic_read(&page->_mapcount);
-	atomic_set(&page->_mapcount, old + 1);
-	return old == -1;
+	ASSERT_EXCLUSIVE_WRITER(page->_mapcount.counter);
+	/* Plain: one instruction where there is one; it is not torn */
+	return !data_race(++page->_mapcount.counter);
 }
 
 /**
@@ -374,13 +373,11 @@ static __always_inline bool page_inc_mapcount(struct page *page, bool sole)
  */
 static __always_inline bool page_dec_mapcount(struct page *page, bool sole)
 {
-	int old;
-
 	if (!sole)
 		return atomic_add_negative(-1, &page->_mapcount);
-	old = atomic_read(&page->_mapcount);
-	atomic_set(&page->_mapcount, old - 1);
-	return old == 0;
+	ASSERT_EXCLUSIVE_WRITER(page->_mapcount.counter);
+	/* See page_inc_mapcount() */
+	return data_race(--page->_mapcount.counter) < 0;
 }
 
 #endif /* _LINUX_RMAP_ID_H */
