@@ -10,6 +10,7 @@ kit		kit
 style		style
 seqcount	seqcount
 kunit-um	kunit um
+breaks		breaks
 sparse		sparse
 cocci		cocci
 build		build

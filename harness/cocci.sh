@@ -159,7 +159,7 @@ planted()
 		n=$((n + 1))
 		rm -rf "$OUT/planted"
 		mkdir -p "$OUT/planted/$(dirname "$file")"
-		at=$(perl -w "$CASES/plant.pl" "$CASES/plants" "$n" "$TREE/$file" "$OUT/planted/$file") || {
+		at=$(perl -w "$ROOT/harness/plant.pl" "$CASES/plants" "$n" "$TREE/$file" "$OUT/planted/$file") || {
 			silent "planted: $name in $file" "$at"
 			continue
 		}

@@ -375,16 +375,19 @@ static void reuse_refused(struct kunit *test)
 	unsigned int c;
 
 	mock_settings_save(test);
-	for (c = 0; c < 4; c++) {
+	for (c = 0; c < 5; c++) {
 		static const char * const names[] = {
 			"both map all", "the child maps a page", "a reference", "a lock",
+			"each maps some, no more than there are",
 		};
+		const unsigned int end = c == 4 ? 5 : 8;
 
 		parent = mock_pgtable_create(test, 0, 8, MOCK_VM_FLAGS);
 		child = mock_pgtable_create(test, 0, 8, MOCK_VM_FLAGS);
 		folio = fork_folio(test, parent, child, 3);
 		if (c)
-			mock_unmap(child, 0, c == 1 ? 7 : 8);
+			mock_unmap(child, 0, c == 1 ? 7 : c == 4 ? 5 : 8);
+		mock_unmap(parent, end, 8 - end);
 		folio_get(folio);
 		if (c == 3)
 			folio_lock(folio);
@@ -394,7 +397,7 @@ static void reuse_refused(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, mock_fault(parent, 2, true), 0);
 		KUNIT_EXPECT_PTR_NE_MSG(test, mock_folio(parent, 2), folio, "%s", names[c]);
 		expect_owned(test, parent, folio, 0, 2, false, names[c]);
-		expect_owned(test, parent, folio, 3, 8, false, names[c]);
+		expect_owned(test, parent, folio, 3, end, false, names[c]);
 
 		if (c == 3)
 			folio_unlock(folio);
@@ -404,7 +407,7 @@ static void reuse_refused(struct kunit *test)
 		/* Now nobody else has what is left of it */
 		KUNIT_EXPECT_EQ(test, mock_fault(parent, 3, true), 0);
 		expect_owned(test, parent, folio, 0, 2, true, names[c]);
-		expect_owned(test, parent, folio, 3, 8, true, names[c]);
+		expect_owned(test, parent, folio, 3, end, true, names[c]);
 		mock_pgtable_release(parent);
 		mock_pgtable_release(child);
 	}

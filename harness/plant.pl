@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0
 # plant.pl PLANTS N FROM TO: copy FROM to TO with the Nth entry of PLANTS in it;
-# prints the first and the last planted line. An entry is "# RULE FILE", lines
+# prints the first and the last planted line. An entry is "# NAME FILE", lines
 # "< TEXT" to take away, and lines "> TEXT" to put there.
 use strict;
 
