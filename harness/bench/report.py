@@ -318,7 +318,7 @@ def tracking(data):
     print(f"At commit {data['commit']}, instructions/locked instructions for each page of 64 kB::\n")
     for arch, kernels in data["kernels"].items():
         print(f"  {arch:27}{'with RMAP_ID':>14}{'without':>14}")
-        for op in ("fault", "fork", "fork_again", "exit", "munmap"):
+        for op in ("fault", "fork", "fork_again", "exit", "munmap", "write_byte_alive"):
             cells = [cell(kernels[kernel]["operations"][op]["64"]) for kernel in ("laf", "laf-noid")]
             print(f"  {TITLES[op]:27}" + "".join(f"{c:>14}" for c in cells))
         print()
