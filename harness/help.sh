@@ -26,7 +26,7 @@ case ${1:-} in
 	  laf cocci [FILE...]       the rules of scripts/coccinelle/mm, and their own tests
 	  laf help CALL             more about one call
 
-	Parts of 'laf check' that run alone too: kit style build. Against stock
+	Parts of 'laf check' that run alone too: kit style build breaks. Against stock
 	kernels, not part of it: cost mm612 ('laf check cost mm612'); in other
 	releases of 6.1: bases ('laf check bases').
 	Packages that are missing are installed from Debian, after one line that
