@@ -50,6 +50,17 @@ static __always_inline int remove_pages(struct page *page, int nr, bool sole)
 	return unmapped;
 }
 
+/* As the sole writer, from the first on, those that others map, too; their number */
+static __always_inline int remove_kept_pages(struct page *page, int nr)
+{
+	struct page *start = page, *end = page + nr;
+
+	for (; page < end && atomic_read(&page->_mapcount) > 0; page++)
+		page_dec_mapcount(page, true);
+
+	return page - start;
+}
+
 /**
  * folio_try_dup_anon_rmap_ptes - Map a range of an anonymous folio once more.
  * @folio: The folio: large and anonymous.
@@ -119,12 +130,25 @@ void folio_remove_anon_rmap_ptes(struct folio *folio, struct page *page,
 				 int nr_pages, struct vm_area_struct *vma,
 				 bool queue)
 {
-	int unmapped;
+	int unmapped = 0, kept = 0;
 	bool sole;
 
 	VM_WARN_ON_FOLIO(!folio_test_anon(folio) || !folio_test_large(folio), folio);
 
 	sole = folio_begin_rmap(folio);
+	/*
+	 * Pages that others still map change no statistics, and nobody but the
+	 * sole writer takes these mappings away. They keep the folio mapped, which
+	 * is all that who moves its charge asks: so these need no lock.
+	 */
+	if (sole && atomic_read(&page->_mapcount) > 0) {
+		folio_count_rmap(folio, vma->vm_mm, -nr_pages, true);
+		kept = remove_kept_pages(page, nr_pages);
+		if (kept == nr_pages) {
+			folio_end_rmap(folio, true);
+			goto out;
+		}
+	}
 	folio_memcg_lock(folio);
 
 	/*
@@ -134,9 +158,10 @@ void folio_remove_anon_rmap_ptes(struct folio *folio, struct page *page,
 	 * references, which the caller drops later; pairs with smp_rmb() in
 	 * folio_refs_seem_mappings().
 	 */
-	folio_count_rmap(folio, vma->vm_mm, -nr_pages, sole);
+	if (!kept)
+		folio_count_rmap(folio, vma->vm_mm, -nr_pages, sole);
 	if (sole)
-		unmapped = remove_pages(page, nr_pages, true);
+		unmapped = remove_pages(page + kept, nr_pages - kept, true);
 	else
 		unmapped = remove_pages(page, nr_pages, false);
 	folio_end_rmap(folio, sole);
@@ -154,7 +179,7 @@ void folio_remove_anon_rmap_ptes(struct folio *folio, struct page *page,
 	}
 
 	folio_memcg_unlock(folio);
-
+out:
 	/* Only the folio's first page can stand for it; see there */
 	munlock_vma_page(page, vma, false);
 }
