@@ -804,23 +804,85 @@ test_apply_full()
 }
 t "apply: disk full" test_apply_full
 
-test_apply_interrupted()
+# two_folders: make the repository bring files in folders that no kernel has
+two_folders()
 {
-	local before sig
+	local n
+
+	for n in one two; do
+		mkdir -p mm/$n/deep
+		echo "int $n;" >mm/$n/deep/$n.c
+		sed -i "s,^New-file: mm/laf.sh,&\nNew-file: mm/$n/deep/$n.c," patches/0002*
+	done
+	git add -A
+	git commit -qm folders
+	./laf tree
+}
+
+# With room for so many files and folders only
+test_apply_full_inodes()
+{
+	local more used
 
 	ready
-	for sig in TERM KILL; do
-		user_tree plain
-		before=$(state "$T/user")
-		! LAF_TEST_STOP=$sig ./laf apply "$T/user" || exit 1
-		if [ $sig = TERM ]; then
-			same "put back" "$(state "$T/user")" "$before"
+	two_folders
+	user_tree plain
+	mkdir "$T/user/mm/one"
+	[ "$(id -u)" -eq 0 ] || skip "needs root to mount a small file system"
+	mkdir -p "$T/small"
+	umount "$T/small" 2>/dev/null || :
+	for more in {0..40}; do
+		used=$(find "$T/user" | wc -l)
+		# and one for its root
+		mount -t tmpfs -o "size=4m,nr_inodes=$((used + 1 + more))" none "$T/small" 2>/dev/null ||
+			skip "needs mount"
+		cp -a "$T/user" "$T/small/user"
+		state "$T/small/user" >"$T/before"
+		if ./laf apply "$T/small/user" 2>"$T/err"; then
+			[ "$more" -ge 9 ] || { echo "9 files and folders fit where $more do?"; exit 1; }
+			state "$T/small/user" >"$T/applied"
+			same "applied with $more" "$(diff -r "$T/small/user" build/tree | grep -vE '\.(git|scmversion)$' || :)" ""
+		else
+			cat "$T/err"
+			same "lines with $more" "$(wc -l <"$T/err")" 1
+			grep -q "No space left" "$T/err"
+			state "$T/small/user" | diff "$T/before" -
 		fi
-		./laf apply "$T/user"
+		umount "$T/small"
+	done
+	[ -s "$T/applied" ]
+}
+t "apply: no room for files or folders" test_apply_full_inodes
+
+test_apply_interrupted()
+{
+	local before sig place i
+
+	ready
+	two_folders
+	# new: they are made beside the tree; folder: one was made in it
+	for sig in TERM KILL; do
+		for place in new folder move; do
+			user_tree plain
+			mkdir "$T/user/mm/one"
+			before=$(state "$T/user")
+			! LAF_TEST_STOP=$sig LAF_TEST_AT=$place ./laf apply "$T/user" || exit 1
+			if [ $sig = TERM ]; then
+				same "put back, $place" "$(state "$T/user")" "$before"
+			else
+				[ -d "$T/user/.laf-apply" ]
+				! ./laf apply --revert "$T/user" || exit 1
+				same "put back by the next, $place" "$(state "$T/user")" "$before"
+				! LAF_TEST_STOP=$sig LAF_TEST_AT=$place ./laf apply "$T/user" || exit 1
+			fi
+			./laf apply "$T/user"
+		done
 		before=$(state "$T/user")
-		! LAF_TEST_STOP=$sig ./laf apply --revert "$T/user" || exit 1
-		refuses "in .* already" env -u LAF_TEST_STOP bash -c './laf apply "$0" 2>&1 | grep -v "puts back" >&2; exit ${PIPESTATUS[0]}' "$T/user"
-		same "still in" "$(state "$T/user")" "$before"
+		for place in move remove; do
+			! LAF_TEST_STOP=$sig LAF_TEST_AT=$place ./laf apply --revert "$T/user" || exit 1
+			refuses "in .* already" env -u LAF_TEST_STOP bash -c './laf apply "$0" 2>&1 | grep -v "puts back" >&2; exit ${PIPESTATUS[0]}' "$T/user"
+			same "still in, $place" "$(state "$T/user")" "$before"
+		done
 		./laf apply --revert "$T/user"
 		same "out" "$(diff -r "$T/user" "$T/kernel")" ""
 	done
