@@ -584,7 +584,9 @@ static void test_mbind_shared(int order)
 	bind_to(p, len, 1, MPOL_MF_MOVE);
 	expect_node(p, len, 0, "shared with a child");
 	err = try_mbind(p, len, MPOL_BIND, 2, MPOL_MF_MOVE | MPOL_MF_STRICT);
-	laf_expect(err == -EIO, "mbind of shared memory, strict: saw %d, want %d", err, -EIO);
+	/* 6.1 is silent about what it leaves there because it is shared; later kernels tell */
+	laf_expect(!err || err == -EIO, "mbind of shared memory, strict: saw %d, want 0 or %d",
+		   err, -EIO);
 	expect_node(p, len, 0, "shared with a child, strict");
 	bind_to(p, len, 1, MPOL_MF_MOVE_ALL | MPOL_MF_STRICT);
 	expect_node(p, len, 1, "shared with a child, MPOL_MF_MOVE_ALL");
