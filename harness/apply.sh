@@ -27,21 +27,48 @@ case $version in
 esac
 
 # put_back: undo a run that did not come to its end. old/ holds each file that
-# was there, `added` the ones that were not.
+# was there, `added` names the ones that were not, `made` the folders that were not.
+# Before `moving` is there nothing was done to the tree. Needs no room on the disk; what
+# can't be put back stays in $SCRATCH.
 put_back()
 {
-	local f
+	local f old=()
 
+	[ -d "$SCRATCH" ] || return 0
 	if [ -f "$SCRATCH/moving" ]; then
-		(cd "$SCRATCH/old" && find . -type f) | while read -r f; do
-			cp -p "$SCRATCH/old/$f" "$SCRATCH/one" && mv "$SCRATCH/one" "$DIR/$f"
+		mapfile -t old < <(cd "$SCRATCH/old" && find . \( -type f -o -type l \) | sed 's,^\./,,')
+		rm -rf "$SCRATCH/new"
+		for f in "${old[@]}"; do
+			{ mkdir -p "$DIR/$(dirname "$f")" && mv -T "$SCRATCH/old/$f" "$DIR/$f"; } 2>/dev/null ||
+				{ say "could not put back all; run 'laf apply $DIR' again"; return 0; }
 		done
 		while read -r f; do
 			rm -f "$DIR/$f"
-			prune "$f"
 		done <"$SCRATCH/added"
+		while read -r f; do
+			rmdir "$DIR/$f" 2>/dev/null || :
+		done <"$SCRATCH/made"
+		rm -f "$SCRATCH/moving"
 	fi
 	rm -rf "$SCRATCH"
+}
+
+# to_make FILE...: the folders above these that $DIR has not, deepest first
+to_make()
+{
+	local f
+
+	for f; do
+		while f=$(dirname "$f"); [ ! -d "$DIR/$f" ]; do
+			echo "$f"
+		done
+	done | sort -ru
+}
+
+# stop_here PLACE: the kit's tests stop here
+stop_here()
+{
+	[ "${LAF_TEST_AT:-move}" != "$1" ] || [ -z "${LAF_TEST_STOP:-}" ] || kill -"$LAF_TEST_STOP" $$
 }
 
 # prune FILE: remove the folders above it that have become empty
@@ -120,7 +147,7 @@ at_exit put_back
 mkdir "$SCRATCH" 2>"$WORK/err" || full "$1"
 {
 	mkdir "$SCRATCH/new" "$SCRATCH/old" &&
-	: >"$SCRATCH/added" &&
+	: >"$SCRATCH/added" && : >"$SCRATCH/made" &&
 	(cd "$DIR" && cp -p --parents "${HOOKED[@]}" "${maint[@]}" "$SCRATCH/new") &&
 	(cd "$DIR" && cp -p --parents "${HOOKED[@]}" "${maint[@]}" "$SCRATCH/old")
 } 2>"$WORK/err" || full "$1"
@@ -147,35 +174,40 @@ if [ -z "$revert" ]; then
 		mkdir -p "$SCRATCH/new/$(dirname "$f")" 2>"$WORK/err" || full "$1"
 		read -r mode _ blob _ < <(gt ls-tree "$TIP" -- "$f")
 		if [ "$mode" = 120000 ]; then
-			ln -s "$(gt cat-file blob "$blob")" "$SCRATCH/new/$f"
+			ln -s "$(gt cat-file blob "$blob")" "$SCRATCH/new/$f" 2>"$WORK/err" || full "$1"
 		else
 			gt cat-file blob "$blob" | { cat >"$SCRATCH/new/$f"; } 2>"$WORK/err" || full "$1"
 			chmod "${mode#100}" "$SCRATCH/new/$f"
 		fi
-		mkdir -p "$DIR/$(dirname "$f")" 2>"$WORK/err" || {
-			prune "$f"
-			full "$1"
-		}
-		echo "$f" >>"$SCRATCH/added"
+		stop_here new
 	done
+	{
+		printf '%s\n' "${NEW[@]}" >"$SCRATCH/added" &&
+		to_make "${NEW[@]}" >"$SCRATCH/made"
+	} 2>"$WORK/err" || full "$1"
 fi
 for f in "${HOOKED[@]}" "${maint[@]}"; do
 	chown --reference="$SCRATCH/old/$f" "$SCRATCH/new/$f" 2>/dev/null || :
 	chmod --reference="$SCRATCH/old/$f" "$SCRATCH/new/$f"
 done
 
-: >"$SCRATCH/moving"
+# From here on put_back has something to do
+{ : >"$SCRATCH/moving"; } 2>"$WORK/err" || full "$1"
+while read -r f; do
+	mkdir -p "$DIR/$f" 2>"$WORK/err" || full "$1"
+	stop_here folder
+done <"$SCRATCH/made"
 (cd "$SCRATCH/new" && find . \( -type f -o -type l \) | sed 's,^\./,,') >"$WORK/moves"
 while read -r f; do
 	mv -T "$SCRATCH/new/$f" "$DIR/$f" 2>"$WORK/err" ||
 		die "can't write $DIR/$f ($(sed 's/.*: //' "$WORK/err")); everything is put back"
-	# the kit's tests stop here
-	[ -z "${LAF_TEST_STOP:-}" ] || kill -"$LAF_TEST_STOP" $$
+	stop_here move
 done <"$WORK/moves"
 if [ -n "$revert" ]; then
 	for f in "${NEW[@]}"; do
 		rm -f "$DIR/$f" || die "can't remove $DIR/$f; everything is put back"
 		prune "$f"
+		stop_here remove
 	done
 fi
 rm -f "$SCRATCH/moving"

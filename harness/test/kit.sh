@@ -804,23 +804,85 @@ test_apply_full()
 }
 t "apply: disk full" test_apply_full
 
-test_apply_interrupted()
+# two_folders: make the repository bring files in folders that no kernel has
+two_folders()
 {
-	local before sig
+	local n
+
+	for n in one two; do
+		mkdir -p mm/$n/deep
+		echo "int $n;" >mm/$n/deep/$n.c
+		sed -i "s,^New-file: mm/laf.sh,&\nNew-file: mm/$n/deep/$n.c," patches/0002*
+	done
+	git add -A
+	git commit -qm folders
+	./laf tree
+}
+
+# With room for so many files and folders only
+test_apply_full_inodes()
+{
+	local more used
 
 	ready
-	for sig in TERM KILL; do
-		user_tree plain
-		before=$(state "$T/user")
-		! LAF_TEST_STOP=$sig ./laf apply "$T/user" || exit 1
-		if [ $sig = TERM ]; then
-			same "put back" "$(state "$T/user")" "$before"
+	two_folders
+	user_tree plain
+	mkdir "$T/user/mm/one"
+	[ "$(id -u)" -eq 0 ] || skip "needs root to mount a small file system"
+	mkdir -p "$T/small"
+	umount "$T/small" 2>/dev/null || :
+	for more in {0..40}; do
+		used=$(find "$T/user" | wc -l)
+		# and one for its root
+		mount -t tmpfs -o "size=4m,nr_inodes=$((used + 1 + more))" none "$T/small" 2>/dev/null ||
+			skip "needs mount"
+		cp -a "$T/user" "$T/small/user"
+		state "$T/small/user" >"$T/before"
+		if ./laf apply "$T/small/user" 2>"$T/err"; then
+			[ "$more" -ge 9 ] || { echo "9 files and folders fit where $more do?"; exit 1; }
+			state "$T/small/user" >"$T/applied"
+			same "applied with $more" "$(diff -r "$T/small/user" build/tree | grep -vE '\.(git|scmversion)$' || :)" ""
+		else
+			cat "$T/err"
+			same "lines with $more" "$(wc -l <"$T/err")" 1
+			grep -q "No space left" "$T/err"
+			state "$T/small/user" | diff "$T/before" -
 		fi
-		./laf apply "$T/user"
+		umount "$T/small"
+	done
+	[ -s "$T/applied" ]
+}
+t "apply: no room for files or folders" test_apply_full_inodes
+
+test_apply_interrupted()
+{
+	local before sig place i
+
+	ready
+	two_folders
+	# new: they are made beside the tree; folder: one was made in it
+	for sig in TERM KILL; do
+		for place in new folder move; do
+			user_tree plain
+			mkdir "$T/user/mm/one"
+			before=$(state "$T/user")
+			! LAF_TEST_STOP=$sig LAF_TEST_AT=$place ./laf apply "$T/user" || exit 1
+			if [ $sig = TERM ]; then
+				same "put back, $place" "$(state "$T/user")" "$before"
+			else
+				[ -d "$T/user/.laf-apply" ]
+				! ./laf apply --revert "$T/user" || exit 1
+				same "put back by the next, $place" "$(state "$T/user")" "$before"
+				! LAF_TEST_STOP=$sig LAF_TEST_AT=$place ./laf apply "$T/user" || exit 1
+			fi
+			./laf apply "$T/user"
+		done
 		before=$(state "$T/user")
-		! LAF_TEST_STOP=$sig ./laf apply --revert "$T/user" || exit 1
-		refuses "in .* already" env -u LAF_TEST_STOP bash -c './laf apply "$0" 2>&1 | grep -v "puts back" >&2; exit ${PIPESTATUS[0]}' "$T/user"
-		same "still in" "$(state "$T/user")" "$before"
+		for place in move remove; do
+			! LAF_TEST_STOP=$sig LAF_TEST_AT=$place ./laf apply --revert "$T/user" || exit 1
+			refuses "in .* already" env -u LAF_TEST_STOP bash -c './laf apply "$0" 2>&1 | grep -v "puts back" >&2; exit ${PIPESTATUS[0]}' "$T/user"
+			same "still in, $place" "$(state "$T/user")" "$before"
+		done
 		./laf apply --revert "$T/user"
 		same "out" "$(diff -r "$T/user" "$T/kernel")" ""
 	done
@@ -904,6 +966,19 @@ test_counts()
 	same "sum" "$(tail -n1 "$T/out")" "5 passed, 2 failed, 1 skipped"
 	./laf check kit >"$T/out" 2>/dev/null
 	same "sum" "$(tail -n1 "$T/out")" "3 passed, 0 failed, 1 skipped"
+	# What is left out is counted, with its reason
+	(
+		sed -n '/^SUITES="/,/^"/s/^[a-z][^\t]*\t*\([^ \t]*\).*/\1/p' harness/check.sh | sort -u |
+			while read -r suite; do
+				echo 'echo "1 passed, 0 failed, 0 skipped"' >"harness/$suite.sh"
+			done
+		./laf check >"$T/out" 2>/dev/null
+		same "left out" "$(awk '/ 1 skipped: left out, it .*; .\.\/laf check .* runs it/ { print $1 }' "$T/out" |
+			paste -sd' ')" "kunit-s390 torture mm612 cost bases"
+		same "sum" "$(tail -n1 "$T/out" | cut -d, -f2-)" " 0 failed, 5 skipped"
+		./laf check torture >"$T/out" 2>/dev/null
+		same "named" "$(tail -n1 "$T/out")" "1 passed, 0 failed, 0 skipped"
+	)
 	# Whatever ends first, the table is in the order of the suites
 	printf 'sleep 1; echo "1 passed, 0 failed, 0 skipped"\n' >harness/kit.sh
 	printf 'echo "2 passed, 0 failed, 0 skipped"\n' >harness/style.sh
@@ -1000,6 +1075,67 @@ test_bench_budgets()
 	! report same "$T/g" "$T/f" >"$T/out" || exit 1
 }
 t "bench: budgets and the difference of two runs" test_bench_budgets
+
+# native SCRIPT: laf bench --native, as root and on a kernel that has the feature; the
+# benchmark does what SCRIPT says
+native()
+{
+	mkdir -p thp/hugepages-64kB
+	printf '#!/bin/sh\n%s\n' "$1" >fake-bench
+	{
+		sed '/^case $mode in$/,$d' harness/bench.sh
+		echo 'THP=$ROOT/thp; id() { echo 0; }; gcc() { install -m 755 "$ROOT/fake-bench" "$OUT/bench"; }'
+		echo native
+	} >harness/native.sh
+	LAF_CALL=bench bash harness/native.sh --native
+}
+
+test_bench_native()
+{
+	ready
+	refuses "^laf bench: can't run on CPU 3: no such CPU$" \
+		native 'echo "bench note: less than 64 MB of swap are free" >&2; echo "figure x 4 1"
+			echo "bench: can'"'"'t run on CPU 3: no such CPU" >&2; echo "bench note: put back" >&2; exit 1'
+	refuses "^laf bench: the benchmark stopped half-way, see .*/native.log$" \
+		native 'echo "bench note: less than 64 MB of swap are free" >&2; exit 1'
+	# What bench.c says beside a reason must not look like one
+	same "notes" "$(grep -c 'stderr, "bench: %s\|stderr, "bench: ' harness/bench/bench.c || :)" 0
+}
+t "bench: why --native failed" test_bench_native
+
+test_no_qemu()
+{
+	ready
+	refuses "^laf try: there is no qemu-system-x86_64; install Debian's QEMU" \
+		with_lib '. harness/lib-guest.sh; need() { :; }; PATH=/nowhere; guest_qemu x86_64'
+	refuses "^laf try: there is no qemu-system-aarch64; install Debian's QEMU" \
+		with_lib '. harness/lib-guest.sh; need() { :; }; PATH=/nowhere; guest_qemu arm64'
+}
+t "no QEMU" test_no_qemu
+
+# boot FILE SECONDS: a guest with FILE for a kernel
+boot()
+{
+	with_lib '. harness/lib-guest.sh; QEMU=qemu-system-x86_64; ACCEL=(-accel tcg); IMAGE='"$1"'
+		guest_dir try x86_64
+		GUEST_QUIET=1 GUEST_RAM=64M guest_boot x86_64 '"$2"
+}
+
+test_no_boot()
+{
+	ready
+	command -v qemu-system-x86_64 >/dev/null || skip "no QEMU"
+	seq 1000 >none
+	refuses "^laf: QEMU ended with status 1: .*; its console is empty$" boot none 60
+	# One that has a header and then goes in a circle
+	head -c 4096 /dev/zero >circle
+	printf '\x55\xaa\xeb\xfeHdrS\x06\x02' | dd of=circle bs=1 seek=$((0x1fe)) conv=notrunc 2>/dev/null
+	# where an initrd may end
+	printf '\xff\xff\xff\x7f' | dd of=circle bs=1 seek=$((0x22c)) conv=notrunc 2>/dev/null
+	refuses "^laf: the guest did not end within 3 s; it was stopped; its console is empty$" \
+		boot circle 3
+}
+t "a kernel that does not boot" test_no_boot
 
 test_guest_memory()
 {

@@ -55,6 +55,7 @@
 /* /proc/PID/pagemap */
 #define PM_PRESENT	LAF_BIT(63)
 #define PM_SWAP		LAF_BIT(62)
+#define PM_UFFD_WP	LAF_BIT(57)
 #define PM_SOLE		LAF_BIT(56)
 #define PM_PFN		(LAF_BIT(55) - 1)
 

@@ -303,6 +303,43 @@ static void test_huge(int order)
 	expect_same(mem, 0, pages, "huge page");
 }
 
+/*
+ * Paged out and read back while it is still in the swap cache, perhaps: once the child
+ * is gone, its pages are written where they are or copied, but nothing is lost.
+ */
+static void test_swap_cache(int order)
+{
+	size_t i, large = 0;
+	uint64_t seed;
+
+	laf_swap_need();
+	laf_only(order);
+	size = laf_size(order);
+	len = NR * size;
+	pages = len / laf_page;
+	mem = laf_folios(order, NR, 64);
+	for (seed = 64; seed < 68 && !laf_failed(); seed++) {
+		laf_require(!madvise(mem, len, MADV_PAGEOUT), "MADV_PAGEOUT: %s", strerror(errno));
+		/* Some pages stay in swap, to come back after the fork */
+		for (i = 0; i < pages; i++) {
+			if (i % 8 == 7)
+				continue;
+			laf_expect_data(mem + i * laf_page, laf_page, seed, i, "read back");
+		}
+		for (i = 0; i < NR; i++)
+			large += laf_order_at(mem + i * size) == order;
+		share_once();
+		/* One page, then all: the others keep what they have */
+		write_bytes(mem + laf_page, 1);
+		laf_expect_data(mem, laf_page, seed, 0, "beside what was written");
+		laf_expect_data(mem + 2 * laf_page, len - 2 * laf_page, seed, 2,
+				"behind what was written");
+		laf_fill(mem, len, seed + 1);
+		laf_expect_data(mem, len, seed + 1, 0, "written");
+	}
+	laf_note("%zu of %d folios were whole when they came back", large, 4 * NR);
+}
+
 static const struct laf_test tests[] = {
 	{ "the parent is left", test_parent, LAF_PTE },
 	{ "the child is left", test_child, LAF_PTE },
@@ -312,9 +349,11 @@ static const struct laf_test tests[] = {
 	{ "one page is shared", test_one_left, LAF_PTE },
 	{ "soft-dirty bits", test_soft_dirty, LAF_PTE },
 	{ "a huge page in pages", test_huge, LAF_ONCE },
+	{ "swap cache", test_swap_cache, LAF_ALL },
 };
 
 int main(void)
 {
+	laf_swap_setup();
 	return laf_main(tests, ARRAY_SIZE(tests));
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Threads that write, page out and drop pages of the same folios while they fork
+ * Threads that write, page out, drop and pin pages of the same folios while they fork
  * children that write and unmap theirs, and fork again. Nobody ever sees what
- * another process wrote, and when all is quiet whoever is left owns the folios.
+ * another process wrote, a pin has what its owner wrote last, and when all is quiet
+ * whoever is left owns the folios.
  */
 #include <alloca.h>
 #include <errno.h>
@@ -11,14 +12,17 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../../../mm/gup_test.h"
 #include "../kselftest.h"
 #include "laf_util.h"
 
+#define GUP_TEST	"/sys/kernel/debug/gup_test"
 #define THREADS		3	/* each writes every third page */
 #define MAX_PAGES	2048
 #define WORDS		3
@@ -26,7 +30,7 @@
 static char *mem;
 static size_t pages, folio_size;
 static volatile bool stop;
-static unsigned long forks;
+static unsigned long forks, pins;
 static unsigned int seconds = 6;	/* for each size */
 
 /*
@@ -35,9 +39,14 @@ static unsigned int seconds = 6;	/* for each size */
  */
 static volatile uint32_t generations[MAX_PAGES];
 
+static uint64_t *word_in(char *p, int i)
+{
+	return (uint64_t *)(p + i * (laf_page / 2 - 8));
+}
+
 static uint64_t *word_at(size_t page, int i)
 {
-	return (uint64_t *)(mem + page * laf_page + i * (laf_page / 2 - 8));
+	return word_in(mem + page * laf_page, i);
 }
 
 static uint64_t value(size_t page, uint32_t generation)
@@ -127,14 +136,68 @@ static void held_is(size_t page, uint32_t generation, const int *fd)
 	laf_expect(saw == value(page, generation), "page %zu has other data in a pipe", page);
 }
 
+/* A page that the kernel holds as if for a device, over writes and forks */
+struct pin {
+	int fd;		/* negative without gup_test */
+	bool held;
+	size_t page;
+	char *buf;
+};
+
+static void pin_take(struct pin *pin, size_t page, uint32_t chance)
+{
+	struct pin_longterm_test args = {
+		.addr = (uintptr_t)(mem + page * laf_page),
+		.size = laf_page,
+		.flags = chance % 4,	/* _WRITE, _FAST, both or none */
+	};
+
+	if (!laf_expect(!ioctl(pin->fd, PIN_LONGTERM_TEST_START, &args), "pin page %zu: %s", page,
+			strerror(errno)))
+		return;
+	pin->held = true;
+	pin->page = page;
+	__atomic_fetch_add(&pins, 1, __ATOMIC_RELAXED);
+}
+
+/* A device sees what was written last: the page is still the one that is mapped */
+static void pin_check(struct pin *pin)
+{
+	uint64_t want = value(pin->page, generations[pin->page]);
+	__u64 to = (uintptr_t)pin->buf;
+	int i;
+
+	if (!laf_expect(!ioctl(pin->fd, PIN_LONGTERM_TEST_READ, &to), "read a pin: %s",
+			strerror(errno)))
+		return;
+	for (i = 0; i < WORDS; i++) {
+		uint64_t saw = *word_in(pin->buf, i);
+
+		laf_expect(saw == want, "pinned page %zu, word %d: saw %#llx, want %#llx",
+			   pin->page, i, (unsigned long long)saw, (unsigned long long)want);
+	}
+}
+
+static void pin_drop(struct pin *pin)
+{
+	pin_check(pin);
+	put(pin->page, generations[pin->page] + 1);
+	generations[pin->page]++;
+	pin_check(pin);
+	laf_expect(!ioctl(pin->fd, PIN_LONGTERM_TEST_STOP), "unpin: %s", strerror(errno));
+	pin->held = false;
+}
+
 static void *thread(void *arg)
 {
+	struct pin pin = { .fd = open(GUP_TEST, O_RDWR | O_CLOEXEC) };
 	size_t id = (size_t)arg;
 	uint32_t seed = id + 11;
 	int status, fd[2];
 	pid_t pid = 0;
 
-	laf_require(!pipe(fd), "pipe: %s", strerror(errno));
+	pin.buf = aligned_alloc(laf_page, laf_page);
+	laf_require(pin.buf && !pipe(fd), "pipe: %s", strerror(errno));
 	while (!stop && !laf_failed()) {
 		size_t page = laf_random_of(&seed) % (pages / THREADS) * THREADS + id;
 		uint32_t generation = generations[page];
@@ -164,18 +227,34 @@ static void *thread(void *arg)
 					MADV_PAGEOUT);
 			break;
 		case 2:
-			if (!theirs)
+			if (!theirs && !(pin.held && pin.page == page))
 				madvise(mem + page * laf_page, laf_page, MADV_DONTNEED);
 			break;
 		case 3:
 			held_is(page, generation, fd);
 			break;
+		case 4:
+			/* To pin what is shared copies it: not in the first half */
+			if (theirs || pin.fd < 0)
+				break;
+			if (!pin.held)
+				pin_take(&pin, page, laf_random_of(&seed));
+			else if (laf_random_of(&seed) % 8)
+				pin_check(&pin);
+			else
+				pin_drop(&pin);
+			break;
 		}
 		if (theirs)
 			continue;
-		put(page, generation + 1);
-		generations[page] = generation + 1;
+		put(page, generations[page] + 1);
+		generations[page]++;
 	}
+	if (pin.held)
+		pin_drop(&pin);
+	if (pin.fd >= 0)
+		close(pin.fd);
+	free(pin.buf);
 	if (pid)
 		laf_expect(waitpid(pid, &status, 0) == pid && !status,
 			   "a child saw other data: status %#x", status);
@@ -251,6 +330,8 @@ static void test_storm(int order)
 	while (waitpid(-1, NULL, 0) > 0)
 		;
 	laf_expect(forks > 1, "saw %lu forks", forks);
+	if (laf_exists(GUP_TEST))
+		laf_expect(pins, "nothing was pinned");
 	for (i = 0; i < pages; i++)
 		laf_expect(was(i), "page %zu is not what was written", i);
 	expect_owned(order);
@@ -260,7 +341,7 @@ static void test_storm(int order)
 int main(int argc, char **argv)
 {
 	struct laf_test tests[] = {
-		{ "writes, forks and page-outs at once", test_storm, LAF_SOME },
+		{ "writes, forks, page-outs and pins at once", test_storm, LAF_SOME },
 	};
 
 	if (argc > 1)

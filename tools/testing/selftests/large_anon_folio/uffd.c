@@ -261,12 +261,56 @@ static void test_wp_mprotect(int order)
 	stop_server(thread);
 }
 
+/*
+ * A child was there and is gone: who writes beside a protected page gets his page back
+ * without a copy, and the protected one stays protected.
+ */
+static void test_wp_reuse(int order)
+{
+	size_t size = laf_size(order), nr = 1UL << order, at = nr / 2, i, copied = 0;
+	uint64_t *before = calloc(nr, sizeof(*before));
+	pthread_t thread;
+	pid_t pid;
+
+	laf_only(order);
+	open_uffd(UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+	area = laf_folios(order, 1, 80);
+	area_len = size;
+	if (!arm(area, area_len, UFFDIO_REGISTER_MODE_WP))
+		laf_skip("userfaultfd without write protection");
+	write_protect(area + at * laf_page, laf_page, true);
+	laf_pagemaps(area, nr, before);
+	pid = laf_fork();
+	if (!pid)
+		_exit(!laf_same(area, size, 80, 0));
+	laf_join(pid);
+
+	/* Nobody serves yet: an event here would be waited for until the test is killed */
+	for (i = 0; i < nr; i++)
+		if (i != at)
+			laf_fill(area + i * laf_page, laf_page, i);
+	laf_expect(laf_pagemap(area + at * laf_page) & PM_UFFD_WP, "the page lost its protection");
+	laf_expect_data(area + at * laf_page, laf_page, 80, at, "protected page");
+	start_server(&thread);
+	laf_fill(area + at * laf_page, laf_page, at);
+	stop_server(thread);
+	laf_expect(wp_events == 1, "saw %lu events, want 1", wp_events);
+	for (i = 0; i < nr; i++) {
+		laf_expect_data(area + i * laf_page, laf_page, i, 0, "written");
+		copied += (laf_pagemap(area + i * laf_page) ^ before[i]) & PM_PFN ? 1 : 0;
+	}
+	if (laf_exists("/sys/module/atomic_seqcount/parameters/sole"))
+		laf_expect(!copied, "saw %zu of %zu pages copied, want 0", copied, nr);
+	free(before);
+}
+
 static const struct laf_test tests[] = {
 	{ "missing pages", test_missing, LAF_ALL },
 	{ "zero pages", test_zeropage, LAF_SOME },
 	{ "disarmed", test_disarm, LAF_ALL },
 	{ "write protection", test_wp, LAF_ALL },
 	{ "write protection, mprotect and fork", test_wp_mprotect, LAF_ALL },
+	{ "write protection, child gone", test_wp_reuse, LAF_ALL },
 };
 
 int main(void)
