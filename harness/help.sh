@@ -155,7 +155,8 @@ style)
 	cat <<-EOF
 	laf style
 	  checkpatch.pl --strict over each commit of the series, get_maintainer.pl over
-	  each new file, and an SPDX line in every file.
+	  each new file, kernel-doc over the new headers, the new pages of Documentation
+	  by Sphinx, as 'make htmldocs' does it, and an SPDX line in every file.
 	EOF
 	;;
 build)
