@@ -25,16 +25,21 @@ bench		bench --check
 mm612		mm612
 cost		cost
 bases		bases
+full		build --full
 "
-# Only when named: they build a stock kernel beside ours, or for one more
-# architecture, or download many sources, and a cold run with them would take more
+# Only when named: they build a stock kernel beside ours, or for more
+# architectures, or download many sources, and a cold run with them would take more
 # than the hour and a half that a machine with two cores may have.
-ON_REQUEST=" mm612 cost kunit-s390 bases torture "
+ON_REQUEST=" mm612 cost kunit-s390 bases torture full "
 
 if [ "${1:-}" = --list ]; then
 	awk 'NF { print $1 }' <<<"$SUITES"
 	exit 0
 fi
+[ "$*" != --full ] || {
+	ON_REQUEST=${ON_REQUEST/ full / }
+	shift
+}
 # All that looks at the source, and runs none of it.
 [ "$*" != --style ] || set -- style sparse cocci build
 for name; do
