@@ -26,6 +26,7 @@ bench		bench --check
 mm612		mm612
 cost		cost
 bases		bases
+full		build --full
 "
 # Only when named, and why: a cold run with them would take more than the hour and a
 # half that a machine with two cores may have.
@@ -35,12 +36,17 @@ declare -A ON_REQUEST=(
 	[mm612]="builds the stock kernel beside ours"
 	[cost]="builds the stock kernel beside ours"
 	[bases]="downloads other releases of 6.1"
+	[full]="builds for four more architectures and many configurations"
 )
 
 if [ "${1:-}" = --list ]; then
 	awk 'NF { print $1 }' <<<"$SUITES"
 	exit 0
 fi
+[ "$*" != --full ] || {
+	unset 'ON_REQUEST[full]'
+	shift
+}
 # All that looks at the source, and runs none of it.
 [ "$*" != --style ] || set -- style sparse cocci build
 for name; do

@@ -49,6 +49,10 @@ check)
 	  time, and as its last line 'N passed, N failed, N skipped', the sums. A suite
 	  that runs nothing counts as a failure. Output of each: build/log/check-SUITE.log
 	  'laf check --list' lists the suites.
+	laf check --full
+	  The same and the suite 'full': mm/ and what else is touched for s390, i386,
+	  riscv64 and powerpc64le, where the option builds or Kconfig does not offer it,
+	  and for x86-64 in 16 configurations, from allnoconfig to all without MEMCG.
 	EOF
 	;;
 tree)
@@ -155,14 +159,17 @@ style)
 	cat <<-EOF
 	laf style
 	  checkpatch.pl --strict over each commit of the series, get_maintainer.pl over
-	  each new file, and an SPDX line in every file.
+	  each new file, kernel-doc over new and changed code, the new pages of Documentation
+	  by Sphinx, as 'make htmldocs' does it, and an SPDX line in every file.
 	EOF
 	;;
 build)
 	cat <<-EOF
 	laf build
 	  Compiles mm/ and all that the feature touches with GCC 12 and Clang 14 for
-	  x86-64 and arm64, with the option on and off; a warning is a failure.
+	  x86-64 and arm64, with the option on, and W=1, and off; a warning is a failure.
+	laf build --full
+	  What 'laf check --full' builds on top.
 	EOF
 	;;
 kit)

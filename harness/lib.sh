@@ -189,6 +189,12 @@ kvars()
 	elif [ "$1" = s390 ]; then
 		need gcc-s390x-linux-gnu -- "builds s390 kernels"
 		KVARS+=(CROSS_COMPILE=s390x-linux-gnu-)
+	elif [ "$1" = riscv ]; then
+		need gcc-riscv64-linux-gnu -- "builds riscv64 kernels"
+		KVARS+=(CROSS_COMPILE=riscv64-linux-gnu-)
+	elif [ "$1" = powerpc ]; then
+		need gcc-powerpc64le-linux-gnu -- "builds powerpc64le kernels"
+		KVARS+=(CROSS_COMPILE=powerpc64le-linux-gnu-)
 	fi
 }
 

@@ -1,12 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # checkpatch over each commit of the series, get_maintainer over each new
-# file, kernel-doc over the new headers, an SPDX line in every file.
+# file, kernel-doc over what is new or changed, Sphinx over the new pages, an SPDX line
+# in every file.
 # shellcheck source=harness/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 [ $# -eq 0 ] || usage "takes no argument, got '$1'"
 need git perl python3-minimal python3-ply python3-git -- "runs checkpatch.pl"
+need python3-sphinx python3-sphinx-rtd-theme -- "makes the documentation's pages"
 use_tree
 cd "$TREE"
 passed=0 failed=0
@@ -39,12 +41,66 @@ for f in "${NEW[@]}"; do
 	silent "get_maintainer $f" "$out"
 done
 
-mapfile -t headers < <(printf '%s\n' "${NEW[@]}" | grep '^include/.*\.h$')
-show scripts/kernel-doc -none -Werror "${headers[@]}"
-for f in "${headers[@]}"; do
-	out=$(scripts/kernel-doc -none -Werror "$f" 2>&1) || [ -n "$out" ] || out="kernel-doc failed"
-	silent "kernel-doc $f" "$out"
+# docs_of FILE: what kernel-doc says of it, without places that move
+docs_of()
+{
+	{ scripts/kernel-doc -none "$1" 2>&1 || echo "kernel-doc failed"; } |
+		sed -E "s,^[^ ]+:[0-9]+: ,," | sort
+}
+
+# As make W=1 asks it of each file that it compiles; of changed ones nothing that
+# stock does not have.
+mapfile -t files < <(printf '%s\n' "${NEW[@]}" | grep '^include/.*\.h$'; touched_sources x86)
+was=$BUILD/docs.c
+show scripts/kernel-doc -none "${files[@]}"
+for f in "${files[@]}"; do
+	git show "laf-base:$f" >"$was" 2>/dev/null || : >"$was"
+	silent "kernel-doc $f" "$(comm -23 <(docs_of "$f") <(docs_of "$was"))"
 done
+rm -f "$was"
+
+# The new pages as 'make htmldocs' makes them, below the kernel's own indexes, but
+# without all else: stock pages are only there for who refers to them, and what
+# they lack does not count. The ABI files are a page, too.
+docs=$BUILD/docs
+lock docs
+rm -rf "$docs"
+mapfile -t pages < <(printf '%s\n' "${NEW[@]}" | sed -n 's,^Documentation/\(.*\.rst\)$,\1,p')
+mapfile -t labels < <(cd Documentation &&
+	perl -0777 -ne 'print ".. _$1:\n" while /:ref:\x60(?:[^<\x60]*<)?([\w-]+)>?\x60/g' "${pages[@]}")
+mapfile -t stock < <(git diff --name-only --diff-filter=M laf-base laf -- 'Documentation/*/index.rst' |
+	cut -d/ -f2-
+	printf '%s\n' "${labels[@]}" | git grep -lFf - laf-base -- 'Documentation/*.rst' | cut -d/ -f2-)
+mkdir -p "$docs/src" "$docs/abi"
+(cd Documentation && cp --parents "${pages[@]}" "${stock[@]}" "$docs/src")
+cp "$ROOT/harness/docs/mistakes.rst" "$docs/src"
+mapfile -t abi < <(printf '%s\n' "${NEW[@]}" | grep '^Documentation/ABI/')
+cp "${abi[@]}" "$docs/abi"
+printf '%s\n' Pages ===== '' '.. toctree::' '' "${stock[@]/#/   }" '' \
+	".. kernel-abi:: $docs/abi" '   :rst:' >"$docs/src/index.rst"
+rc=0
+run env srctree="$TREE" BUILDDIR="$docs" PYTHONDONTWRITEBYTECODE=1 sphinx-build -q -b html -w "$docs/warnings" \
+	-c Documentation -d "$docs/doctrees" -D version=6.1 -D release=6.1 -D kerneldoc_srctree="$TREE" \
+	-D kerneldoc_bin="$TREE/scripts/kernel-doc" "$docs/src" "$docs/html" >"$LOG/docs.log" 2>&1 || rc=$?
+silent "sphinx-build" "$([ $rc -eq 0 ] || tail -n 10 "$LOG/docs.log")"
+# said WANT FILE...: the messages about these pages, or with WANT=0, about all others,
+# for what a new page includes from a source is said of that source
+said()
+{
+	sed -e "s,$docs/src/,,g" -e "s,$TREE/,,g" "$docs/warnings" | awk -v want="$1" -v files="${*:2}" '
+		BEGIN { split(files, list, " "); for (i in list) is[list[i]] = 1 }
+		/^[^ ]+: (WARNING|ERROR|SEVERE): |^WARNING: / { file = $1; sub(/:.*/, "", file)
+			mine = (file in is) == want && !/dot\(1\) not found/ }
+		mine'
+}
+silent "htmldocs, ${#pages[@]} pages" "$(said 0 mistakes.rst "${stock[@]}")"
+for what in 'underline too short' 'undefined label' 'unknown document' 'without a blank line' \
+	'Unknown directive' "isn't included in any toctree"; do
+	result "$(said 1 mistakes.rst | grep -c "$what" || :)" "planted: $what"
+done
+# Sphinx leaves names of files that are not there as they are.
+silent "documentation-file-ref-check" "$(scripts/documentation-file-ref-check 2>&1 |
+	awk 'NR == FNR { new[$0 ":"]; next } $1 in new' <(printf '%s\n' "${NEW[@]}") - || :)"
 
 # Patches and the cover letter are mails, COPYING is the licence's own text, and what
 # rules are expected to print is compared as it is.
