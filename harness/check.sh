@@ -22,14 +22,14 @@ selftest-x86_64	selftest x86_64
 selftest-arm64	selftest arm64
 torture		torture --short
 bench		bench --check
-mm612		mm612
+vmtests		vmtests
 cost		cost
 bases		bases
 "
 # Only when named: they build a stock kernel beside ours, or for one more
 # architecture, or download many sources, and a cold run with them would take more
 # than the hour and a half that a machine with two cores may have.
-ON_REQUEST=" mm612 cost kunit-s390 bases torture "
+ON_REQUEST=" vmtests cost kunit-s390 bases torture "
 
 if [ "${1:-}" = --list ]; then
 	awk 'NF { print $1 }' <<<"$SUITES"

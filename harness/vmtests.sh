@@ -13,10 +13,12 @@ TABLE=$OUT/table.rst
 DOC=$ROOT/Documentation/mm/large_anon_folio.rst
 THP=/sys/kernel/mm/transparent_hugepage
 STRESS_SECONDS=${LAF_STRESS_SECONDS:-600}
+# A machine that has other work, too, needs more time
+SLOW=${LAF_SLOW:-1}
 
 # Which tests, seconds that it may take, program and arguments as run_vmtests.sh
-# has them; 'set' is a line for init. What stands behind # was scaled down for a
-# CPU that is emulated, from this.
+# has them; 'set' is a line for init. Arguments that were scaled down for a CPU that
+# is emulated have run_vmtests.sh's behind #.
 TESTS="
 set /proc/sys/vm/nr_hugepages 128
 vm	60	hugepage-mmap
@@ -61,7 +63,8 @@ vm	60	ksm_tests -N -m 0
 vm	300	protection_keys_64
 vm	60	soft-dirty
 vm	300	khugepaged all:anon
-vm	300	khugepaged all:shmem
+set THP/enabled madvise
+set THP/defrag madvise
 vm	120	split_huge_page_test
 vm	300	migration
 set /proc/sys/vm/nr_hugepages 128
@@ -122,7 +125,8 @@ mm	900	cow
 set /proc/sys/vm/nr_hugepages 0
 mm	300	khugepaged
 mm	300	khugepaged -s 2
-mm	300	khugepaged all:shmem
+set THP/enabled madvise
+set THP/defrag madvise
 mm	120	transhuge-stress -d 20 512	# all memory
 mm	180	split_huge_page_test
 mm	300	migration
@@ -203,11 +207,12 @@ build_tests()
 	show make -C "$src" O="$OUT/h-$what" -j"$JOBS" ARCH=x86_64 headers
 	logged "$log" "headers" make -C "$src" O="$OUT/h-$what" -j"$JOBS" ARCH=x86_64 headers ||
 		die "'make headers' fails; all of it: $log"
-	# which libraries are there is asked anew
+	# Which libraries are there is asked anew. khugepaged.c of Debian's 6.12 lacks the
+	# header that has KSFT_SKIP.
 	rm -f "$src/$dir/local_config."*
 	set -- make -k -C "$src/$dir" ARCH=x86_64 OUTPUT="$OUT/$what" CAN_BUILD_I386=0 \
 		KHDR_INCLUDES="-isystem $OUT/h-$what/usr/include" USERLDFLAGS=-static LDFLAGS=-static \
-		EXTRA_CFLAGS="-static -U_FORTIFY_SOURCE" all
+		EXTRA_CFLAGS="-static -U_FORTIFY_SOURCE -DKSFT_SKIP=4" all
 	show "$@"
 	logged "$log" "$what" "$@" || :
 	while read -r prog; do
@@ -269,29 +274,31 @@ boot()
 	guest_dir "vmtests-$1" x86_64
 	cp -r "$OUT/vm" "$OUT/mm" "$GUEST_ROOT/"
 	ln -s /dev/hugepages "$GUEST_ROOT/vm/huge"
-	mkdir -p "$GUEST_ROOT/bin"
+	mkdir -p "$GUEST_ROOT/bin" "$GUEST_ROOT/etc"
 	cp /bin/busybox "$GUEST_ROOT/bin/"
+	echo nobody:x:65534:65534::/:/bin/false >"$GUEST_ROOT/etc/passwd"
 	guest_do swap /dev/vda
 	while read -r line; do
 		line=${line%%#*}
 		read -r what limit prog args <<<"$line"
 		case $what in
 		'')	continue ;;
-		set)	guest_do "$line"
+		set)	guest_do "${line/THP/$THP}"
 			continue ;;
 		esac
-		wanted "$prog" && [ -x "$OUT/$what/$prog" ] || continue
+		wanted "$prog" || continue
+		[ -x "$OUT/$what/$prog" ] || continue
 		set -- "/$what/$prog"
 		# it means a user whose memory is limited
 		[ "$prog" != on-fault-limit ] ||
-			set -- /bin/busybox start-stop-daemon -S -c 65534:65534 -x "/$what/$prog"
+			set -- /bin/busybox start-stop-daemon -S -c nobody -x "/$what/$prog"
 		# shellcheck disable=SC2086 # words
-		guest_do run "$(tr -s ' ' _ <<<"$what/$prog${args:+ $args}")" "$limit" "$@" $args
+		guest_do run "$(tr -s ' ' _ <<<"$what/$prog${args:+ $args}")" $((limit * SLOW)) "$@" $args
 	done <<<"$TESTS"
 	nodes
 	bad=
 	GUEST_APPEND=secretmem.enable=1 GUEST_RAM=3G GUEST_CPUS=2,sockets=2 GUEST_SHOW=show_line \
-		guest_boot x86_64 "${LAF_TIMEOUT:-3600}" "${NODES[@]}" || bad=1
+		guest_boot x86_64 "$((3600 * SLOW))" "${NODES[@]}" || bad=1
 	tap "$RUN/result" >"$RUN/tap"
 	guest_tap "$RUN/tap" vmtests bare >"$RUN/all"
 	grep -E '^(ok|not ok|skip) ' "$RUN/all" >"$RUN/summary" || :
@@ -358,8 +365,6 @@ table()
 		total[kernel, how]++
 	}
 	END {
-		n["", ""] = 0
-		line = sprintf("%*s  ================  ================  ================", w, ""); 
 		eq = sprintf("%*s", w, ""); gsub(/ /, "=", eq)
 		line = eq "  ================  ================  ================"
 		print line
@@ -407,18 +412,23 @@ stress()
 	while read -r name args; do
 		[ -n "$name" ] || continue
 		# shellcheck disable=SC2086 # words
-		guest_do run "stress-ng/$(tr -s ' ' _ <<<"$name $args")" $((each * 4 + 120)) /usr/bin/stress-ng \
+		guest_do run "stress-ng/$(tr -s ' ' _ <<<"$name $args")" $((each * 4 + 120 * SLOW)) /usr/bin/stress-ng \
 			--verify --oomable --timeout "${each}s" --temp-path /tmp --"$name" $args
 	done <<<"$STRESS"
 	nodes
 	where=stress-ng bad=
 	GUEST_RAM=3G GUEST_CPUS=2,sockets=2 GUEST_SHOW=show_line \
-		guest_boot x86_64 $((STRESS_SECONDS * 4 + 1200)) "${NODES[@]}" || bad=1
+		guest_boot x86_64 $(((STRESS_SECONDS * 4 + 1200) * SLOW)) "${NODES[@]}" || bad=1
 	guest_tap "$RUN/result" vmtests bare >"$RUN/all"
 	grep -E '^(ok|not ok|skip) ' "$RUN/all" >"$RUN/summary" || :
 	[ -z "$bad" ] || echo "not ok vmtests stress-ng: the guest itself, see above" >>"$RUN/summary"
 }
 
+if [ "$*" = --publish ]; then
+	[ -s "$TABLE" ] || die "there is no $TABLE; run './laf vmtests' first"
+	sed -i -e '/^\.\. vmtests: table/,/^\.\. vmtests: end/{//!d}' -e "/^\.\. vmtests: table/r $TABLE" "$DOC"
+	exit 0
+fi
 NAMES=$*
 for name; do
 	[[ $'\t'"${TESTS//[ $'\n']/$'\t'}" = *$'\t'"$name"$'\t'* ]] || [ "$name" = stress-ng ] ||
@@ -432,6 +442,7 @@ guest_qemu x86_64
 need rsync libcap-dev libnuma-dev liburing-dev busybox-static stress-ng -- "builds and runs other people's memory tests"
 kvars x86_64
 lock vmtests
+rm -f "$TABLE"
 : >"$OUT.all"
 if [ "$NAMES" != stress-ng ]; then
 	build_tests vm "$STOCK"
@@ -453,13 +464,22 @@ if [ "$NAMES" != stress-ng ]; then
 	grep '^not ok' "$RUN/compared" || :
 	echo "# this tree: skipped, by reason:"
 	sed -n 's/^skip vmtests \([^:]*\): .*# *\(.*\)/#   \1: \2/p' "$RUN/compared" | sort | uniq -c
-	table "$STOCK_RUN/summary" "$RUN/summary" "$RUN612/summary" | tee "$TABLE"
+	table "$STOCK_RUN/summary" "$RUN/summary" "$RUN612/summary" | tee "$RUN/table"
 	sed -n 's/^./# not run: &/p' <<<"$NOT_RUN"
 	cat "$RUN/compared" >>"$OUT.all"
 fi
 if wanted stress-ng; then
 	stress
-	cat "$RUN/summary" | tee -a "$OUT.all"
+	tee -a "$OUT.all" <"$RUN/summary"
 fi
 read -r p f s < <(guest_tap_counts "$OUT.all")
+if [ -z "$NAMES" ]; then
+	{
+		# shellcheck disable=SC2016 # RST
+		printf '\n``./laf vmtests``, commit %s: %s passed, %s failed, %s skipped, in %s minutes.\n\n' \
+			"$(git -C "$ROOT" rev-parse --short HEAD 2>/dev/null || echo none)" "$p" "$f" "$s" $((SECONDS / 60))
+		cat "$BUILD/run/vmtests-vm/table"
+		echo
+	} >"$TABLE"
+fi
 counts "$p" "$f" "$s"
