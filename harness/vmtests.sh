@@ -197,6 +197,14 @@ wanted()
 	[ -z "${NAMES:-}" ] || [[ " $NAMES " = *" $1 "* ]]
 }
 
+# words WORD...: one word of them, for a run's name
+words()
+{
+	local IFS=,
+
+	echo "$*"
+}
+
 # build_tests vm|mm SOURCE HEADERS: the static programs in $OUT/vm or $OUT/mm;
 # those that do not build are told, with the reason
 build_tests()
@@ -240,7 +248,8 @@ show_line()
 	esac
 }
 
-# tap: gives khugepaged and uffd-unit-tests the lines of TAP that they lack
+# tap RESULT: gives khugepaged and uffd-unit-tests the lines of TAP that they lack,
+# and stress-ng the one of what is skipped
 tap()
 {
 	awk '
@@ -248,7 +257,8 @@ tap()
 		if (test != "") { n++; print " " (bad ? "not ok " : skip ? "ok " : "ok ") n " " test (skip && !bad ? " # SKIP" : "") }
 		test = ""; bad = skip = 0
 	}
-	/^@start/ { n = 0; test = "" }
+	/^@start/ { n = none = 0; test = "" }
+	/^ stress-ng: .* stressor will be skipped/ && !none++ { print " 1..0 # SKIP " $0 }
 	/^@end/ { if (!/exit 0/ && test != "") bad = 1; flush() }
 	/^ Run test: / { flush(); test = substr($0, 12) }
 	test != "" && /Fail|Timeout|Unexpected/ { bad = 1 }
@@ -293,12 +303,18 @@ boot()
 		[ "$prog" != on-fault-limit ] ||
 			set -- /bin/busybox start-stop-daemon -S -c nobody -x "/$what/$prog"
 		# shellcheck disable=SC2086 # words
-		guest_do run "$(tr -s ' ' _ <<<"$what/$prog${args:+ $args}")" $((limit * SLOW)) "$@" $args
+		guest_do run "$(words "$what/$prog" $args)" $((limit * SLOW)) "$@" $args
 	done <<<"$TESTS"
 	nodes
 	bad=
 	GUEST_APPEND=secretmem.enable=1 GUEST_RAM=3G GUEST_CPUS=2,sockets=2 GUEST_SHOW=show_line \
 		guest_boot x86_64 "$((3600 * SLOW))" "${NODES[@]}" || bad=1
+	summary
+}
+
+# summary: a line for each test of the run
+summary()
+{
 	tap "$RUN/result" >"$RUN/tap"
 	guest_tap "$RUN/tap" vmtests bare >"$RUN/all"
 	grep -E '^(ok|not ok|skip) ' "$RUN/all" >"$RUN/summary" || :
@@ -323,6 +339,7 @@ compare()
 		key = name
 		if (match(key, /^mm\/(cow|gup_longterm): .* \.\.\. with [^:]*: /))
 			key = substr(key, 1, RLENGTH - 2)
+		sub(/: the program: .*/, ": the program", key)
 		sub(/ *#.*/, "", key)
 		gsub(/0x[0-9a-f]+/, "0x", key)
 		key = key " (" ++count[FILENAME, key] ")"
@@ -359,7 +376,7 @@ table()
 		how = $1 == "not" ? "not ok" : $1
 		p = substr($0, length(how) + 10)
 		sub(/:( .*|$)/, "", p)
-		gsub(/_(-|[0-9]+(_|$)|anon|hugetlb|shmem|all:|\/)/, " &", p); gsub(/ _/, " ", p); gsub(/_0x/, " 0x", p)
+		gsub(/,/, " ", p)
 		if (!(p in seen)) { seen[p] = 1; order[++np] = p; if (length(p) > w) w = length(p) }
 		n[kernel, p, how]++
 		total[kernel, how]++
@@ -412,15 +429,14 @@ stress()
 	while read -r name args; do
 		[ -n "$name" ] || continue
 		# shellcheck disable=SC2086 # words
-		guest_do run "stress-ng/$(tr -s ' ' _ <<<"$name $args")" $((each * 4 + 120 * SLOW)) /usr/bin/stress-ng \
+		guest_do run "$(words "stress-ng/$name" $args)" $((each * 4 + 120 * SLOW)) /usr/bin/stress-ng \
 			--verify --oomable --timeout "${each}s" --temp-path /tmp --"$name" $args
 	done <<<"$STRESS"
 	nodes
 	where=stress-ng bad=
 	GUEST_RAM=3G GUEST_CPUS=2,sockets=2 GUEST_SHOW=show_line \
 		guest_boot x86_64 $(((STRESS_SECONDS * 4 + 1200) * SLOW)) "${NODES[@]}" || bad=1
-	guest_tap "$RUN/result" vmtests bare >"$RUN/all"
-	grep -E '^(ok|not ok|skip) ' "$RUN/all" >"$RUN/summary" || :
+	summary
 	[ -z "$bad" ] || echo "not ok vmtests stress-ng: the guest itself, see above" >>"$RUN/summary"
 }
 
