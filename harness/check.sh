@@ -23,7 +23,7 @@ selftest-x86_64	selftest x86_64
 selftest-arm64	selftest arm64
 torture		torture --short
 bench		bench --check
-mm612		mm612
+vmtests		vmtests
 cost		cost
 bases		bases
 full		build --full
@@ -33,7 +33,7 @@ full		build --full
 declare -A ON_REQUEST=(
 	[kunit-s390]="builds for one more architecture"
 	[torture]="builds one more kernel, with KASAN"
-	[mm612]="builds the stock kernel beside ours"
+	[vmtests]="builds two stock kernels beside ours"
 	[cost]="builds the stock kernel beside ours"
 	[bases]="downloads other releases of 6.1"
 	[full]="builds for four more architectures and many configurations"

@@ -27,7 +27,7 @@ case ${1:-} in
 	  laf help CALL             more about one call
 
 	Parts of 'laf check' that run alone too: kit style build breaks. Against stock
-	kernels, not part of it: cost mm612 ('laf check cost mm612'); in other
+	kernels, not part of it: cost vmtests ('laf check cost vmtests'); in other
 	releases of 6.1: bases ('laf check bases').
 	Packages that are missing are installed from Debian, after one line that
 	says so. Everything that is made is in build/: remove it to start afresh. What
@@ -222,11 +222,19 @@ bases)
 	  Downloads 140 MB for each version, once. Compiles nothing.
 	EOF
 	;;
-mm612)
+vmtests)
 	cat <<-EOF
-	laf mm612
-	  Boots the assembled kernel and stock with mainline 6.12's own mm selftests: no
-	  test that passes on stock 6.1 fails.
+	laf vmtests [PROGRAM...]
+	  Other people's memory tests, all or the programs that are named. Boots stock 6.1,
+	  the assembled tree and stock 6.12 with 6.1's selftests/vm and 6.12's
+	  selftests/mm: nothing that passes on stock 6.1 fails or is skipped here. Then runs
+	  stress-ng's memory stressors, one after another with --verify, on the assembled
+	  tree with large folios of all sizes. Ends with a table of programs and kernels,
+	  which is in build/vmtests/table.rst, too.
+	  LAF_STRESS_SECONDS=N shares out N seconds (600) to stress-ng; LAF_SLOW=N gives
+	  each program N times as long, for a machine that does other work.
+	laf vmtests --publish
+	  Puts the table of the last whole run into Documentation/mm/large_anon_folio.rst.
 	EOF
 	;;
 help)

@@ -45,8 +45,10 @@ X86_COUNTED=max,erms=off,fsrm=off
 #	noid	the same, without rmap IDs
 #	off	the same, the option off
 #	stock	the same configuration of the stock kernel
-#	stockgup	that with this tree's mm/gup_test, for tests of later kernels
 #	mainline	the same of stock 6.12
+#	vm	debug with what other people's tests use
+#	vmstock	stock with that, and with this tree's mm/gup_test, for tests of later kernels
+#	vm612	stock 6.12 with that
 #	kasan, kcsan, production	this tree for 'laf torture'
 # PLANT holds more arguments for make.
 guest_kernel()
@@ -61,9 +63,10 @@ guest_kernel()
 		frag+=("$GUEST_CONFIG/plain.config" "$GUEST_CONFIG/on.config" "$GUEST_CONFIG/noid.config") ;;
 	off)	KNAME=plain-$arch-off frag+=("$GUEST_CONFIG/plain.config" "$GUEST_CONFIG/off.config") ;;
 	stock)	KNAME=plain-$arch-stock frag+=("$GUEST_CONFIG/plain.config") ;;
-	stockgup) KNAME=plain-$arch-stockgup
-		frag+=("$GUEST_CONFIG/plain.config" "$GUEST_CONFIG/gup.config") ;;
 	mainline) KNAME=plain-$arch-612 frag+=("$GUEST_CONFIG/plain.config") ;;
+	vm)	KNAME=vm-$arch frag+=("$GUEST_CONFIG"/{debug,vm,on}.config) ;;
+	vmstock) KNAME=vm-$arch-stock frag+=("$GUEST_CONFIG"/{plain,vm}.config) ;;
+	vm612)	KNAME=vm-$arch-612 frag+=("$GUEST_CONFIG"/{plain,vm}.config) ;;
 	kasan)	KNAME=torture-$arch-kasan
 		frag+=("$GUEST_CONFIG"/{debug,kasan,torture,on}.config) ;;
 	kcsan | production)	KNAME=torture-$arch-$kind
@@ -78,7 +81,7 @@ guest_kernel()
 	stock)
 		use_stock
 		src=$STOCK ;;
-	stockgup)
+	vmstock)
 		use_stock
 		src=$BUILD/stockgup
 		lock stockgup
@@ -88,7 +91,7 @@ guest_kernel()
 		   ! cp -p --remove-destination "$TREE"/mm/gup_test.[ch] "$src/mm/"; then
 			die "can't copy the stock kernel to $src"
 		fi ;;
-	mainline)
+	mainline | vm612)
 		use_612
 		src=$STOCK612 ;;
 	esac
@@ -316,13 +319,13 @@ guest_verdict()
 	return 1
 }
 
-# guest_tap RESULT PREFIX: what the programs of a result said in TAP, one line
-# a test: "ok|skip|not ok PREFIX PROGRAM: TEST", what it saw under a "not ok";
+# guest_tap RESULT PREFIX [bare]: what the programs of a result said in TAP, one
+# line a test: "ok|skip|not ok PREFIX PROGRAM: TEST", what it saw under a "not ok";
 # a program that ended badly, planned other tests than it ran, or ran none, is
-# a "not ok" too.
+# a "not ok" too. With 'bare', one that speaks no TAP is a test by its status.
 guest_tap()
 {
-	awk -v prefix="$2" '
+	awk -v prefix="$2" -v bare="${3:-}" '
 	function out(how, name) {
 		print how " " prefix " " prog ": " name
 		if (how == "not ok")
@@ -330,6 +333,15 @@ guest_tap()
 		notes = ""
 	}
 	function finish(how, why) {
+		if (bare && plan < 0 && !ran) {
+			if (how == "exit 4") {
+				sub(/.*\n *(# *)?/, "# ", last)
+				out("skip", how " " last)
+			} else
+				out(how == "exit 0" ? "ok" : "not ok", how)
+			prog = ""
+			return
+		}
 		if (!ran && !skipped)
 			why = why (why ? ", " : "") "it ran no test"
 		else if (plan >= 0 && plan != ran)
@@ -342,12 +354,13 @@ guest_tap()
 		}
 		prog = ""
 	}
-	/^@start / { prog = $2; plan = -1; ran = failed = skipped = 0; run = notes = tail = "" ; next }
+	/^@start / { prog = $2; plan = -1; ran = failed = skipped = 0; run = notes = tail = last = "" ; next }
 	/^@end / { $1 = $2 = ""; sub(/^ */, ""); finish($0, ""); next }
 	prog == "" { next }
 	/^ / {
 		line = substr($0, 2)
 		tail = tail "    " line "\n"
+		if (line != "") last = "\n" line
 		if (length(tail) > 2000) tail = substr(tail, length(tail) - 1500)
 	}
 	/^ 1\.\.[0-9]+/ { plan = substr($1, 4) + 0; if (!plan) skipped = 1; if (/SKIP/) { sub(/.*SKIP */, ""); out("skip", "the program # " $0) } ; next }
