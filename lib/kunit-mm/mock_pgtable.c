@@ -10,6 +10,7 @@
 #include <linux/pagemap.h>
 #include <linux/rcupdate.h>
 #include <linux/rmap.h>
+#include <linux/rmap_id.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/swap.h>
@@ -166,6 +167,49 @@ void mock_pgtable_release(struct mock_pgtable *mock)
 {
 	kunit_destroy_resource(mock->test, mock_is_resource, mock);
 }
+
+/**
+ * mock_inherit - Make one mock the child of another, as far as rmap can tell.
+ * @child: Has mapped nothing yet. Its anon_vma is put below the parent's.
+ * @parent: The parent.
+ *
+ * Without it, nobody may map what the other maps but by mock_copy_run().
+ *
+ * Context: A test case; stops it if there is no memory.
+ */
+void mock_inherit(struct mock_pgtable *child, struct mock_pgtable *parent)
+{
+	int err;
+
+	mmap_write_lock(child->mm);
+	unlink_anon_vmas(child->vma);
+	err = anon_vma_fork(child->vma, parent->vma);
+	mmap_write_unlock(child->mm);
+	KUNIT_ASSERT_EQ(child->test, err, 0);
+}
+
+#ifdef CONFIG_RMAP_ID
+/**
+ * mock_lose_id - The mm shares its rmap ID, as when there was none left for it.
+ * @mock: The mock. Nothing is mapped in it.
+ */
+void mock_lose_id(struct mock_pgtable *mock)
+{
+	mm_rmap_id_free(mock->mm);
+	mock->mm->rmap_id = &rmap_id_shared;
+}
+
+/**
+ * mock_has_id - Whether the mm has an rmap ID of its own.
+ * @mock: The mock.
+ *
+ * Return: True if it has.
+ */
+bool mock_has_id(const struct mock_pgtable *mock)
+{
+	return mock->mm->rmap_id != &rmap_id_shared;
+}
+#endif
 
 /* ------------------------------------------------------------ page tables */
 
@@ -367,6 +411,40 @@ static struct folio *mock_new_folio(struct mock_pgtable *mock,
 }
 
 /**
+ * mock_map_pages - Map consecutive pages of a folio, as swap-in does.
+ * @mock: The mock.
+ * @folio: The folio: anonymous, and its place in the VMA is as @run says.
+ * @run: The run. Its PTEs are empty, and nobody maps its pages.
+ *
+ * Context: A test case.
+ */
+void mock_map_pages(struct mock_pgtable *mock, struct folio *folio,
+		    const struct mock_run *run)
+{
+	pmd_t *pmd = mock_pmd(mock, run->at);
+	spinlock_t *ptl; /* the page table's */
+	unsigned int i;
+	pte_t *pte;
+
+	folio_lock(folio);
+	pte = pte_offset_map_lock(mock->mm, pmd, mock_addr(mock, run->at), &ptl);
+	for (i = 0; i < run->nr; i++) {
+		unsigned long addr = mock_addr(mock, run->at + i);
+		struct page *page = folio_page(folio, run->first + i);
+
+		folio_get(folio);
+		page_add_anon_rmap(page, mock->vma, addr,
+				   run->flags & MOCK_SHARED ? RMAP_NONE :
+							      RMAP_EXCLUSIVE);
+		set_pte_at(mock->mm, addr, pte + i,
+			   mock_run_pte(page, run->flags));
+	}
+	add_mm_counter(mock->mm, MM_ANONPAGES, run->nr);
+	pte_unmap_unlock(pte, ptl);
+	folio_unlock(folio);
+}
+
+/**
  * mock_map_run - Map consecutive pages of a new folio.
  * @mock: The mock.
  * @run: The run. Its PTEs are empty.
@@ -379,30 +457,12 @@ static struct folio *mock_new_folio(struct mock_pgtable *mock,
  */
 struct folio *mock_map_run(struct mock_pgtable *mock, const struct mock_run *run)
 {
-	struct vm_area_struct *vma = mock->vma;
-	pmd_t *pmd = mock_pmd(mock, run->at);
-	struct folio *folio = mock_new_folio(mock, run);
-	spinlock_t *ptl; /* the page table's */
-	unsigned int i;
-	pte_t *pte;
+	struct folio *folio;
 
-	folio_lock(folio);
-	pte = pte_offset_map_lock(mock->mm, pmd, mock_addr(mock, run->at), &ptl);
-	for (i = 0; i < run->nr; i++) {
-		unsigned long addr = mock_addr(mock, run->at + i);
-		struct page *page = folio_page(folio, run->first + i);
-
-		folio_get(folio);
-		page_add_anon_rmap(page, vma, addr,
-				   run->flags & MOCK_SHARED ? RMAP_NONE :
-							      RMAP_EXCLUSIVE);
-		set_pte_at(mock->mm, addr, pte + i,
-			   mock_run_pte(page, run->flags));
-	}
-	add_mm_counter(mock->mm, MM_ANONPAGES, run->nr);
-	pte_unmap_unlock(pte, ptl);
-	folio_unlock(folio);
-	folio_add_lru_vma(folio, vma);
+	mock_pmd(mock, run->at);
+	folio = mock_new_folio(mock, run);
+	mock_map_pages(mock, folio, run);
+	folio_add_lru_vma(folio, mock->vma);
 
 	return folio;
 }
@@ -750,6 +810,7 @@ void mock_count(struct mock_counts *counts)
 	lru_add_drain_all();
 	counts->anon_mapped = mock_node_state(NR_ANON_MAPPED);
 	counts->anon_thps = mock_node_state(NR_ANON_THPS);
+	counts->file_mapped = mock_node_state(NR_FILE_MAPPED);
 	counts->lru = mock_node_state(NR_INACTIVE_ANON) +
 		      mock_node_state(NR_ACTIVE_ANON) +
 		      mock_node_state(NR_UNEVICTABLE);
@@ -795,6 +856,7 @@ void mock_leak_check(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, now.anon_mapped, before->anon_mapped);
 	KUNIT_EXPECT_EQ(test, now.anon_thps, before->anon_thps);
+	KUNIT_EXPECT_EQ(test, now.file_mapped, before->file_mapped);
 	KUNIT_EXPECT_EQ(test, now.lru, before->lru);
 	KUNIT_EXPECT_EQ(test, now.mlock, before->mlock);
 	KUNIT_EXPECT_EQ(test, now.tables, before->tables);

@@ -71,6 +71,7 @@ struct mock_pgtable {
  * struct mock_counts - All that a folio is counted in.
  * @anon_mapped: NR_ANON_MAPPED, in pages.
  * @anon_thps: NR_ANON_THPS, in pages.
+ * @file_mapped: NR_FILE_MAPPED, in pages.
  * @lru: Pages on the anonymous and the unevictable LRU lists.
  * @mlock: NR_MLOCK, in pages.
  * @tables: NR_PAGETABLE, in pages.
@@ -80,6 +81,7 @@ struct mock_pgtable {
 struct mock_counts {
 	long anon_mapped;
 	long anon_thps;
+	long file_mapped;
 	long lru;
 	long mlock;
 	long tables;
@@ -97,6 +99,12 @@ struct mock_pgtable *mock_pgtable_create(struct kunit *test, unsigned int skip,
 					 unsigned int nr, unsigned long vm_flags);
 void mock_pgtable_release(struct mock_pgtable *mock);
 
+void mock_inherit(struct mock_pgtable *child, struct mock_pgtable *parent);
+void mock_lose_id(struct mock_pgtable *mock);
+bool mock_has_id(const struct mock_pgtable *mock);
+
+void mock_map_pages(struct mock_pgtable *mock, struct folio *folio,
+		    const struct mock_run *run);
 struct folio *mock_map_run(struct mock_pgtable *mock, const struct mock_run *run);
 void mock_unmap(struct mock_pgtable *mock, unsigned int at, unsigned int nr);
 int mock_copy_run(struct mock_pgtable *parent, struct mock_pgtable *child,

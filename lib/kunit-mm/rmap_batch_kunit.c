@@ -168,12 +168,16 @@ static void model_release(struct model *m)
 	kunit_destroy_resource(m->test, model_is_resource, m);
 }
 
+/* A parent and its children */
 static void model_mms(struct kunit *test, struct mock_pgtable **mms)
 {
 	unsigned int i;
 
-	for (i = 0; i < NR_MMS; i++)
+	for (i = 0; i < NR_MMS; i++) {
 		mms[i] = mock_pgtable_create(test, 0, MODEL_PAGES, MOCK_VM_FLAGS);
+		if (i)
+			mock_inherit(mms[i], mms[0]);
+	}
 }
 
 static unsigned int model_mapcount(const struct model *m, unsigned int i)
@@ -186,24 +190,52 @@ static unsigned int model_mapcount(const struct model *m, unsigned int i)
 	return count;
 }
 
-/* Each mm is told the truth about whether others map the folio, too */
+#ifdef CONFIG_RMAP_ID
+/*
+ * Each mm is told the truth about whether others map the folio, too, and whether
+ * it is its owner. One without an ID of its own is told that others do, unless
+ * there is no other mapping, and never that it is the owner.
+ */
 static void model_check_shared(struct model *m, const char *step, unsigned int after,
 			       unsigned int total)
 {
 	unsigned int mm, i;
 
-	if (!IS_ENABLED(CONFIG_RMAP_ID))
-		return;
 	for (mm = 0; mm < NR_MMS; mm++) {
+		struct mm_struct *asker = m->mms[mm]->mm;
+		const bool has_id = mock_has_id(m->mms[mm]);
 		unsigned int own = 0;
+		bool owned;
 
 		for (i = 0; i < m->nr; i++)
 			own += m->mapped[mm][i];
-		KUNIT_EXPECT_EQ_MSG(m->test, folio_mapped_shared(m->folio, m->mms[mm]->mm),
-				    total > own, "order %u, %s, step %u: mm %u maps %u of %u",
-				    m->order, step, after, mm, own, total);
+		/* Who has no mapping and no ID can't tell whose a single one is */
+		if (own || has_id || total != 1)
+			KUNIT_EXPECT_EQ_MSG(m->test, folio_mapped_shared(m->folio, asker),
+					    total > own || (!has_id && total > 1),
+					    "order %u, %s, step %u: mm %u maps %u of %u",
+					    m->order, step, after, mm, own, total);
+		if (!own || m->pins)
+			continue;
+
+		folio_lock(m->folio);
+		/* The model's reference is not a mapping's */
+		folio_put(m->folio);
+		owned = folio_owned(m->folio, asker);
+		folio_get(m->folio);
+		KUNIT_EXPECT_FALSE(m->test, folio_owned(m->folio, asker));
+		folio_unlock(m->folio);
+		KUNIT_EXPECT_EQ_MSG(m->test, owned, has_id && own == total,
+				    "order %u, %s, step %u: mm %u maps %u of %u", m->order,
+				    step, after, mm, own, total);
 	}
 }
+#else
+static void model_check_shared(struct model *m, const char *step, unsigned int after,
+			       unsigned int total)
+{
+}
+#endif
 
 /* Everything is as the model says; @step and @after tell where it is not */
 static void model_check(struct model *m, const char *step, unsigned int after)
@@ -305,6 +337,30 @@ static void model_remove(struct model *m, unsigned int mm, unsigned int first,
 	m->queued |= unmapped && left;
 }
 
+/*
+ * A page is mapped where it may have been before, as remove_migration_ptes() and
+ * swap-in do it. @exclusive: only if nobody else maps it.
+ */
+static void model_add(struct model *m, unsigned int mm, unsigned int i, bool exclusive)
+{
+	struct vm_area_struct *vma = m->mms[mm]->vma;
+	struct page *page = folio_page(m->folio, i);
+
+	/* As who put an entry in place of the last mapping did */
+	if (!model_mapcount(m, i))
+		ClearPageAnonExclusive(page);
+
+	folio_get(m->folio);
+	folio_lock(m->folio);
+	preempt_disable();
+	page_add_anon_rmap(page, vma, vma->vm_start + i * PAGE_SIZE,
+			   exclusive ? RMAP_EXCLUSIVE : RMAP_NONE);
+	preempt_enable();
+	folio_unlock(m->folio);
+	m->mapped[mm][i] = true;
+	m->exclusive[i] = exclusive;
+}
+
 static void model_pin(struct model *m)
 {
 	pin(m->folio);
@@ -346,58 +402,140 @@ static unsigned int pick_range(struct model *m, struct rnd_state *rnd, int in, i
 	return most || !nr ? nr : 1 + pick(rnd, nr);
 }
 
+/* A page that @mm does not map, and that it may map again; -1 if there is none */
+static int pick_gap(struct model *m, struct rnd_state *rnd, unsigned int mm)
+{
+	unsigned int start = pick(rnd, m->nr), k;
+
+	for (k = 0; k < m->nr; k++) {
+		unsigned int i = (start + k) % m->nr;
+
+		/* What is exclusive is mapped by one */
+		if (!m->mapped[mm][i] && !(m->exclusive[i] && model_mapcount(m, i)))
+			return i;
+	}
+	return -1;
+}
+
+static void random_step(struct model *m, struct rnd_state *rnd, unsigned int forks,
+			unsigned int step)
+{
+	unsigned int op = pick(rnd, 11), mm = pick(rnd, NR_MMS), first, nr;
+	unsigned int other = (mm + 1 + pick(rnd, NR_MMS - 1)) % NR_MMS;
+	int gap;
+
+	if (op == 8 && m->pins) {
+		model_unpin(m);
+		model_check(m, "unpin", step);
+	} else if (op == 8) {
+		model_pin(m);
+		model_check(m, "pin", step);
+	} else if (op > 8) {
+		gap = pick_gap(m, rnd, mm);
+		if (gap < 0)
+			return;
+		model_add(m, mm, gap, !model_mapcount(m, gap) && pick(rnd, 2));
+		model_check(m, "add", step);
+	} else if (op < forks) {
+		nr = pick_range(m, rnd, mm, other, &first);
+		if (!nr)
+			return;
+		model_dup(m, mm, other, first, nr);
+		model_check(m, "dup", step);
+	} else {
+		nr = pick_range(m, rnd, mm, -1, &first);
+		if (!nr)
+			return;
+		model_remove(m, mm, first, nr);
+		model_check(m, "remove", step);
+	}
+}
+
+static void random_rounds(struct kunit *test, struct mock_pgtable **mms,
+			  struct rnd_state *rnd, unsigned int order, unsigned int rounds)
+{
+	unsigned int round, step;
+
+	for (round = 0; round < rounds && !mock_failed(test); round++) {
+		struct model *m = model_create(test, mms, order);
+
+		model_check(m, "new", 0);
+		/* Some rounds fork more than they unmap, some less */
+		for (step = 0; step < 60 && folio_mapped(m->folio) && !mock_failed(test);
+		     step++)
+			random_step(m, rnd, 2 + round % 4, step);
+		model_release(m);
+	}
+}
+
 /*
- * Random sequences of fork, unmapping, pinning and unpinning of random ranges of
- * one folio by several mms, one of which never pinned anything: after each step
- * all counts, marks and the queue are what counting page by page gives.
+ * Random sequences of fork, unmapping, mapping again, pinning and unpinning of
+ * random ranges of one folio by several mms, one of which never pinned anything:
+ * after each step all counts, marks and the queue are what counting page by page
+ * gives. The last rounds are with two mms that have no rmap ID of their own.
  */
 static void rmap_random(struct kunit *test)
 {
 	struct mock_pgtable *mms[NR_MMS];
-	unsigned int order, round, step;
 	struct rnd_state rnd;
+	unsigned int order, i;
 
 	kunit_info(test, "rmap_batch_kunit.seed=%u", seed);
 	prandom_seed_state(&rnd, seed);
 	model_mms(test, mms);
-	for (step = 0; step < NR_MMS - 1; step++)
-		set_bit(MMF_HAS_PINNED, &mms[step]->mm->flags);
+	for (i = 0; i < NR_MMS - 1; i++)
+		set_bit(MMF_HAS_PINNED, &mms[i]->mm->flags);
 
 	for (order = 2; order <= MODEL_ORDER; order++)
-		for (round = 0; round < 40 && !mock_failed(test); round++) {
-			/* Some rounds fork more than they unmap, some less */
-			const unsigned int forks = 2 + round % 4;
-			struct model *m = model_create(test, mms, order);
+		random_rounds(test, mms, &rnd, order, 40);
+#ifdef CONFIG_RMAP_ID
+	for (i = 0; i < 2; i++)
+		mock_lose_id(mms[i]);
+	for (order = 2; order <= MODEL_ORDER; order++)
+		random_rounds(test, mms, &rnd, order, 10);
+#endif
+}
 
-			model_check(m, "new", 0);
-			for (step = 0; step < 60 && folio_mapped(m->folio) && !mock_failed(test);
-			     step++) {
-				unsigned int op = pick(&rnd, 9), mm = pick(&rnd, NR_MMS);
-				unsigned int other = (mm + 1 + pick(&rnd, NR_MMS - 1)) % NR_MMS;
-				unsigned int first, nr;
+/*
+ * All ways to map a folio of four pages by two mms without an ID of their own and
+ * one with: none is ever told that a folio is not shared, or its own, that another
+ * maps; who has an ID is told the truth.
+ */
+static void rmap_without_ids(struct kunit *test)
+{
+#ifdef CONFIG_RMAP_ID
+	struct mock_pgtable *mms[NR_MMS];
+	unsigned int step, i, total = 4;
+	struct model *m;
 
-				if (op == 8 && m->pins) {
-					model_unpin(m);
-					model_check(m, "unpin", step);
-				} else if (op == 8) {
-					model_pin(m);
-					model_check(m, "pin", step);
-				} else if (op < forks) {
-					nr = pick_range(m, &rnd, mm, other, &first);
-					if (!nr)
-						continue;
-					model_dup(m, mm, other, first, nr);
-					model_check(m, "dup", step);
-				} else {
-					nr = pick_range(m, &rnd, mm, -1, &first);
-					if (!nr)
-						continue;
-					model_remove(m, mm, first, nr);
-					model_check(m, "remove", step);
-				}
-			}
-			model_release(m);
+	model_mms(test, mms);
+	mock_lose_id(mms[0]);
+	mock_lose_id(mms[1]);
+	m = model_create(test, mms, 2);
+	/* So that a page may be mapped again by anybody */
+	for (i = 0; i < 4; i++) {
+		ClearPageAnonExclusive(folio_page(m->folio, i));
+		m->exclusive[i] = false;
+	}
+
+	/* A Gray code: from one to the next, one mapping is made or removed */
+	for (step = 1; step < BIT(4 * NR_MMS) && !mock_failed(test); step++) {
+		unsigned int bit = __ffs(step), mm = bit / 4, page = bit % 4;
+
+		if (m->mapped[mm][page]) {
+			model_remove(m, mm, page, 1);
+			total--;
+		} else {
+			model_add(m, mm, page, false);
+			total++;
 		}
+		KUNIT_EXPECT_EQ(test, folio_mapcount(m->folio), total);
+		model_check_shared(m, "Gray code", step, total);
+	}
+	model_release(m);
+#else
+	kunit_skip(test, "no rmap IDs");
+#endif
 }
 
 /*
@@ -953,6 +1091,7 @@ static void zap_gather_full(struct kunit *test)
 
 static struct kunit_case rmap_batch_cases[] = {
 	KUNIT_CASE(rmap_random),
+	KUNIT_CASE(rmap_without_ids),
 	KUNIT_CASE(rmap_whole_or_parts),
 	KUNIT_CASE(rmap_pinned),
 	KUNIT_CASE(copy_mixes),

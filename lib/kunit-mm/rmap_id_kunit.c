@@ -37,18 +37,33 @@ static unsigned int distance(const u8 *digits)
 	return sum;
 }
 
+/* The sides of the centre that digits are on, as the low bits of a number say it */
+static unsigned int sides(const u8 *digits)
+{
+	unsigned int i, above = 0;
+
+	for (i = 0; i < RMAP_ID_DIGITS; i++)
+		above |= (digits[i] > RMAP_ID_DIGIT_MAX / 2) << i;
+	return above;
+}
+
 /*
  * Each number is another ID, all on one sphere: in the order of their numbers,
  * the distances of the digits from the centre go up as in a dictionary, and the
- * low bits say on which side of it each digit is. There are more than 16 million.
+ * low bits say on which side of it each digit is. That is checked for all
+ * distances, each with all digits above the centre and with sides at random; and
+ * for the last distances with all sides. There are more than 16 million.
  */
 static void ids_are_distinct(struct kunit *test)
 {
 	const unsigned int want = 8 * RMAP_ID_RADIUS + RMAP_ID_DIGITS;
-	u8 digits[RMAP_ID_DIGITS], last[RMAP_ID_DIGITS] = {};
-	unsigned int i;
+	u8 digits[RMAP_ID_DIGITS], above[RMAP_ID_DIGITS], last[RMAP_ID_DIGITS] = {};
+	struct rnd_state rnd;
+	unsigned int i, side;
 	u32 number;
 
+	kunit_info(test, "rmap_id_kunit.seed=%u", seed);
+	prandom_seed_state(&rnd, seed);
 	rmap_id_count(&tables);
 	KUNIT_ASSERT_EQ(test, rmap_id_total(&tables), RMAP_ID_NR);
 	KUNIT_EXPECT_GT(test, RMAP_ID_NR, 16U << 20);
@@ -56,21 +71,28 @@ static void ids_are_distinct(struct kunit *test)
 	for (number = 0; number < RMAP_ID_NR && !mock_failed(test);
 	     number += BIT(RMAP_ID_DIGITS)) {
 		/* Above the centre, whatever the side */
-		rmap_id_unrank(&tables, number | (BIT(RMAP_ID_DIGITS) - 1), digits);
-		KUNIT_EXPECT_EQ_MSG(test, distance(digits), want, "ID %u", number);
-		for (i = 0; i < RMAP_ID_DIGITS && digits[i] == last[i]; i++)
+		rmap_id_unrank(&tables, number | (BIT(RMAP_ID_DIGITS) - 1), above);
+		KUNIT_EXPECT_EQ_MSG(test, distance(above), want, "ID %u", number);
+		for (i = 0; i < RMAP_ID_DIGITS && above[i] == last[i]; i++)
 			;
-		KUNIT_EXPECT_TRUE_MSG(test, i < RMAP_ID_DIGITS && digits[i] > last[i],
+		KUNIT_EXPECT_TRUE_MSG(test, i < RMAP_ID_DIGITS && above[i] > last[i],
 				      "ID %u does not follow the one before it", number);
-		memcpy(last, digits, sizeof(last));
-	}
-	for (number = 0; number < BIT(RMAP_ID_DIGITS); number++) {
-		rmap_id_unrank(&tables, RMAP_ID_NR - 1 - number, digits);
-		KUNIT_EXPECT_EQ(test, distance(digits), want);
+		memcpy(last, above, sizeof(last));
+
+		/* The same distances, on other sides: no other number has both */
+		side = prandom_u32_state(&rnd) % BIT(RMAP_ID_DIGITS);
+		rmap_id_unrank(&tables, number | side, digits);
+		KUNIT_EXPECT_EQ_MSG(test, sides(digits), side, "ID %u", number | side);
 		for (i = 0; i < RMAP_ID_DIGITS; i++)
-			KUNIT_EXPECT_EQ_MSG(test, digits[i] > RMAP_ID_DIGIT_MAX / 2,
-					    !(number >> i & 1), "ID %u, digit %u",
-					    RMAP_ID_NR - 1 - number, i);
+			KUNIT_EXPECT_EQ_MSG(test, side & BIT(i) ? digits[i] :
+					    RMAP_ID_DIGIT_MAX - digits[i], above[i],
+					    "ID %u, digit %u", number | side, i);
+	}
+	for (side = 0; side < BIT(RMAP_ID_DIGITS); side++) {
+		number = RMAP_ID_NR - BIT(RMAP_ID_DIGITS) + side;
+		rmap_id_unrank(&tables, number, digits);
+		KUNIT_EXPECT_EQ_MSG(test, distance(digits), want, "ID %u", number);
+		KUNIT_EXPECT_EQ_MSG(test, sides(digits), side, "ID %u", number);
 	}
 }
 
@@ -268,12 +290,25 @@ static void sums_of_real_ids(struct kunit *test)
 
 /* ---------------------------------------------------------- IDs of mms */
 
+static unsigned long vm_events(enum vm_event_item item)
+{
+	unsigned long *events = kmalloc_array(NR_VM_EVENT_ITEMS, sizeof(*events), GFP_KERNEL);
+	unsigned long nr = 0;
+
+	if (events) {
+		all_vm_events(events);
+		nr = events[item];
+	}
+	kfree(events);
+	return nr;
+}
+
 static u32 number_of(const struct rmap_id *id)
 {
 	return (__force u32)id->number;
 }
 
-/* Each mm has its own ID; it comes back; without one an mm shares */
+/* Each mm has its own ID; it comes back */
 static void mms_have_ids(struct kunit *test)
 {
 	struct mock_pgtable *a = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
@@ -414,6 +449,43 @@ static void reuse_refused(struct kunit *test)
 }
 
 /*
+ * A process without an ID of its own gets no folio back when the other is gone, be
+ * that one without, too: each page is copied that it writes to, but for the last,
+ * whose only reference is its mapping's.
+ */
+static void reuse_without_ids(struct kunit *test)
+{
+	unsigned int without, child_stays, i;
+
+	mock_settings_save(test);
+	for (without = 1; without < 4; without++)
+		for (child_stays = 0; child_stays < 2; child_stays++) {
+			struct mock_pgtable *mocks[2], *left, *gone;
+			struct folio *folio;
+
+			for (i = 0; i < 2; i++) {
+				mocks[i] = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
+				if (without & BIT(i))
+					mock_lose_id(mocks[i]);
+			}
+			left = mocks[child_stays];
+			gone = mocks[!child_stays];
+			folio = fork_folio(test, mocks[0], mocks[1], 2);
+			mock_unmap(gone, 0, 4);
+			KUNIT_EXPECT_EQ(test, folio_mapped_shared(folio, left->mm),
+					!mock_has_id(left));
+			for (i = 0; i < 4; i++) {
+				KUNIT_EXPECT_EQ(test, mock_fault(left, i, true), 0);
+				KUNIT_EXPECT_EQ_MSG(test, mock_folio(left, i) == folio,
+						    mock_has_id(left) || i == 3, "%u, %u: page %u",
+						    without, child_stays, i);
+			}
+			mock_pgtable_release(mocks[0]);
+			mock_pgtable_release(mocks[1]);
+		}
+}
+
+/*
  * Of what comes back, a page that is not accessible stays read-only: its first
  * write wants a fault. One that is clean becomes writable; it stays clean if it is
  * lazily freed. An unshare fault makes nothing writable.
@@ -498,26 +570,13 @@ static void policy_asks_for_folio(struct kunit *test)
 	mock_pgtable_release(child);
 }
 
-static unsigned long retries(void)
-{
-	unsigned long *events = kmalloc_array(NR_VM_EVENT_ITEMS, sizeof(*events), GFP_KERNEL);
-	unsigned long nr = 0;
-
-	if (events) {
-		all_vm_events(events);
-		nr = events[RMAP_ID_RETRY];
-	}
-	kfree(events);
-	return nr;
-}
-
 /* Nobody owns a folio whose mappings change; that is counted */
 static void owner_meets_writer(struct kunit *test)
 {
 	struct mock_pgtable *mock = mock_pgtable_create(test, 0, 8, MOCK_VM_FLAGS);
 	const struct mock_run run = { .order = 3, .nr = 8 };
 	struct folio *folio = mock_map_run(mock, &run);
-	unsigned long before = retries();
+	unsigned long before = vm_events(RMAP_ID_RETRY);
 	bool sole, owned;
 
 	folio_lock(folio);
@@ -525,18 +584,208 @@ static void owner_meets_writer(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, folio_owned(folio, mock->mm));
 	folio_put(folio);
 	KUNIT_EXPECT_TRUE(test, folio_owned(folio, mock->mm));
-	KUNIT_EXPECT_EQ(test, retries(), before);
+	KUNIT_EXPECT_EQ(test, vm_events(RMAP_ID_RETRY), before);
 	preempt_disable();
 	sole = folio_begin_rmap(folio);
 	owned = folio_owned(folio, mock->mm);
 	folio_end_rmap(folio, sole);
 	preempt_enable();
 	KUNIT_EXPECT_FALSE(test, owned);
-	KUNIT_EXPECT_EQ(test, retries(), before + 1);
+	KUNIT_EXPECT_EQ(test, vm_events(RMAP_ID_RETRY), before + 1);
 	folio_get(folio);
 	folio_unlock(folio);
 	mock_pgtable_release(mock);
 }
+
+/* --------------------------------------------------- mapped by PMDs, too */
+
+/* Each of two mms has four ways to map a folio: the PMD, if there is one, and PTEs */
+#define FILE_WAYS	4
+
+/* The page that one of these ways maps; -1 for all of them, by a PMD */
+static int page_of_way(struct folio *folio, unsigned int way)
+{
+	static const int ways[FILE_WAYS] = { -1, 0, 1, HPAGE_PMD_NR - 1 };
+
+	return folio_order(folio) < HPAGE_PMD_ORDER ? way : ways[way];
+}
+
+static void flip_file(struct folio *folio, struct mock_pgtable *mock, unsigned int way, bool map)
+{
+	const int nr = page_of_way(folio, way);
+	struct page *page = folio_page(folio, max(nr, 0));
+
+	folio_lock(folio);
+	preempt_disable();
+	if (map) {
+		folio_get(folio);
+		page_add_file_rmap(page, mock->vma, nr < 0);
+	} else {
+		page_remove_rmap(page, mock->vma, nr < 0);
+	}
+	preempt_enable();
+	folio_unlock(folio);
+	if (!map)
+		folio_put(folio);
+}
+
+static void check_file(struct kunit *test, struct folio *folio, struct mock_pgtable **mocks,
+		       unsigned long mapped, unsigned int step)
+{
+	const unsigned int total = hweight_long(mapped), order = folio_order(folio);
+	unsigned int mm, way;
+
+	KUNIT_EXPECT_EQ_MSG(test, folio_mapcount(folio), total, "order %u, step %u", order, step);
+	KUNIT_EXPECT_EQ_MSG(test, folio_large_mapcount(folio), total, "order %u, step %u",
+			    order, step);
+	for (mm = 0; mm < 2; mm++) {
+		unsigned int own = hweight8(mapped >> FILE_WAYS * mm & (BIT(FILE_WAYS) - 1));
+
+		KUNIT_EXPECT_EQ_MSG(test, folio_mapped_shared(folio, mocks[mm]->mm), total > own,
+				    "order %u, step %u: mm %u maps %u of %u", order, step, mm,
+				    own, total);
+	}
+	for (way = 0; way < FILE_WAYS; way++) {
+		int nr = page_of_way(folio, way), count = 0;
+
+		if (nr < 0)
+			continue;
+		for (mm = 0; mm < 2; mm++) {
+			unsigned long own = mapped >> FILE_WAYS * mm;
+
+			count += !!(own & BIT(way));
+			count += page_of_way(folio, 0) < 0 && own & BIT(0);
+		}
+		KUNIT_EXPECT_EQ_MSG(test, page_mapcount(folio_page(folio, nr)), count,
+				    "order %u, step %u: page %d", order, step, nr);
+	}
+}
+
+/*
+ * Mappings of a file's folio are tracked, by PTE and by PMD: after each step of a
+ * Gray code, which goes through all ways to map it by two mms, each of them is
+ * told the truth. What one maps more often than there are pages counts as shared.
+ */
+static void files_are_tracked(struct kunit *test)
+{
+	const unsigned int orders[] = { 2, HPAGE_PMD_ORDER };
+	static struct address_space mapping;
+	struct mock_pgtable *mocks[2];
+	unsigned int k, step, i;
+
+	for (i = 0; i < 2; i++)
+		mocks[i] = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
+	for (k = 0; k < ARRAY_SIZE(orders); k++) {
+		struct folio *folio;
+		unsigned long mapped = 0;
+
+		if (PAGE_SIZE << orders[k] > SZ_32M)
+			continue;
+		folio = vma_alloc_folio(GFP_HIGHUSER_MOVABLE, orders[k], mocks[0]->vma,
+					mock_addr(mocks[0], 0), false);
+		KUNIT_ASSERT_NOT_NULL_MSG(test, folio, "order %u", orders[k]);
+		/* All that rmap wants to know of the page cache */
+		folio->mapping = &mapping;
+		KUNIT_EXPECT_TRUE(test, folio_has_rmap_id(folio));
+		check_file(test, folio, mocks, 0, 0);
+		for (step = 1; step < BIT(2 * FILE_WAYS); step++) {
+			unsigned int bit = __ffs(step);
+
+			mapped ^= BIT(bit);
+			flip_file(folio, mocks[bit / FILE_WAYS], bit % FILE_WAYS,
+				  mapped & BIT(bit));
+			check_file(test, folio, mocks, mapped, step);
+		}
+		for (i = 0; i < 2 * FILE_WAYS; i++)
+			if (mapped & BIT(i))
+				flip_file(folio, mocks[i / FILE_WAYS], i % FILE_WAYS, false);
+		check_file(test, folio, mocks, 0, step);
+
+		/* By one, who has a second mapping of the file */
+		if (k == 0) {
+			for (i = 0; i < 5; i++) {
+				KUNIT_EXPECT_FALSE(test, folio_mapped_shared(folio, mocks[0]->mm));
+				flip_file(folio, mocks[0], i % FILE_WAYS, true);
+			}
+			KUNIT_EXPECT_TRUE(test, folio_mapped_shared(folio, mocks[0]->mm));
+			while (i--)
+				flip_file(folio, mocks[0], i % FILE_WAYS, false);
+		}
+		KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
+		folio->mapping = NULL;
+		folio_put(folio);
+	}
+}
+
+static void check_shared(struct kunit *test, struct folio *folio, struct mock_pgtable **mocks,
+			 const unsigned int *nr, const char *step)
+{
+	unsigned int mm;
+
+	KUNIT_EXPECT_EQ_MSG(test, folio_mapcount(folio), nr[0] + nr[1], "%s", step);
+	for (mm = 0; mm < 2; mm++)
+		KUNIT_EXPECT_EQ_MSG(test, folio_mapped_shared(folio, mocks[mm]->mm),
+				    nr[!mm] > 0, "%s: mm %u, which maps %u of %u", step, mm,
+				    nr[mm], nr[0] + nr[1]);
+}
+
+/*
+ * An anonymous folio that one maps by PMD and another by PTEs: each is told the
+ * truth when the PTEs come and go, one by one, and so when the PMD does.
+ */
+static void pmd_and_ptes(struct kunit *test)
+{
+	struct mock_pgtable *mocks[2];
+	unsigned int i, last, nr[2] = {};
+	struct folio *folio;
+
+	if (HPAGE_PMD_SIZE > SZ_32M)
+		kunit_skip(test, "PMD size is more than a small machine has");
+
+	for (i = 0; i < 2; i++)
+		mocks[i] = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
+	mock_inherit(mocks[1], mocks[0]);
+	for (last = 0; last < 2; last++) {
+		folio = vma_alloc_folio(GFP_HIGHUSER_MOVABLE, HPAGE_PMD_ORDER, mocks[0]->vma,
+					mock_addr(mocks[0], 0), false);
+		KUNIT_ASSERT_NOT_NULL(test, folio);
+		preempt_disable();
+		folio_add_new_anon_rmap(folio, mocks[0]->vma, mock_addr(mocks[0], 0));
+		preempt_enable();
+		/* As when fork mapped it by PMD twice, and one of these was split */
+		ClearPageAnonExclusive(&folio->page);
+		SetPageDoubleMap(&folio->page);
+		for (i = 0; i < HPAGE_PMD_NR; i++)
+			atomic_inc(&folio_page(folio, i)->_mapcount);
+		nr[0] = 1;
+		check_shared(test, folio, mocks, nr, "a PMD");
+		for (i = 0; i < 4; i++) {
+			folio_lock(folio);
+			preempt_disable();
+			page_add_anon_rmap(folio_page(folio, i), mocks[1]->vma,
+					   mock_addr(mocks[1], i), RMAP_NONE);
+			preempt_enable();
+			folio_unlock(folio);
+			nr[1]++;
+			check_shared(test, folio, mocks, nr, "a PMD, and PTEs come");
+		}
+		/* Which of them goes first */
+		for (i = 0; i <= 4; i++) {
+			const bool pmd = i == (last ? 4 : 0);
+			struct page *page = folio_page(folio, pmd ? 0 : last ? i : i - 1);
+
+			preempt_disable();
+			page_remove_rmap(page, mocks[!pmd]->vma, pmd);
+			preempt_enable();
+			nr[!pmd]--;
+			check_shared(test, folio, mocks, nr, pmd ? "the PMD goes" : "PTEs go");
+		}
+		KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
+		folio_put(folio);
+	}
+}
+
+/* ------------------------------------------------------------------- log */
 
 /* Whether the kernel's log has this */
 static bool was_logged(const char *what)
@@ -578,9 +827,12 @@ static struct kunit_case rmap_id_cases[] = {
 	KUNIT_CASE(mms_have_ids),
 	KUNIT_CASE(reuse_whole),
 	KUNIT_CASE(reuse_refused),
+	KUNIT_CASE(reuse_without_ids),
 	KUNIT_CASE(reuse_respects),
 	KUNIT_CASE(policy_asks_for_folio),
 	KUNIT_CASE(owner_meets_writer),
+	KUNIT_CASE(files_are_tracked),
+	KUNIT_CASE(pmd_and_ptes),
 	KUNIT_CASE(dump_tells_mappings),
 	KUNIT_CASE(mock_leak_check),
 	{}

@@ -435,6 +435,7 @@ static void split_pmd_maps(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, folio_mapcount(folio),
 					(int)(HPAGE_PMD_NR + others));
 			KUNIT_EXPECT_EQ(test, folio_mapped_shared(folio, mock->mm), !!forked);
+			KUNIT_EXPECT_TRUE(test, folio_mapped_shared(folio, mocks[!turn]->mm));
 			for (i = 0; i < HPAGE_PMD_NR && !mock_failed(test); i++) {
 				struct page *page = folio_page(folio, i);
 				pte_t pte = mock_pte(mock, i);

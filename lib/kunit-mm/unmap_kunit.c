@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Runs of PTEs of a large anonymous folio: given up by MADV_FREE, made old by
- * MADV_COLD, discarded by reclaim, moved by migration, changed by mprotect().
+ * MADV_COLD, discarded or swapped out by reclaim, moved by migration, changed by
+ * mprotect().
  */
 #include <kunit/test.h>
 #include <linux/large_anon_folio.h>
@@ -11,7 +12,9 @@
 #include <linux/rmap.h>
 #include <linux/rmap_batch.h>
 #include <linux/sched/coredump.h>
+#include <linux/slab.h>
 #include <linux/swap.h>
+#include <linux/swapfile.h>
 #include <linux/swapops.h>
 
 #include <asm/tlb.h>
@@ -54,6 +57,24 @@ static void set_mix(struct mock_pgtable *mock, struct folio *folio, unsigned int
 
 	for (i = 0; i < 4; i++)
 		mock_set_pte(mock, i, mock_run_pte(folio_page(folio, i), mock_mix(mix, i)));
+}
+
+/*
+ * Of the pages that set_mix() mapped, some that can't be written to are shared.
+ *
+ * Return: The flags of page @i in the mix.
+ */
+static unsigned long share_mix(struct page *page, unsigned int mix, unsigned int i)
+{
+	unsigned long flags = mock_mix(mix, i);
+
+	if (!(flags & MOCK_WRITE) && (mix ^ mix >> 5) & BIT(i))
+		flags |= MOCK_SHARED;
+	if (flags & MOCK_SHARED)
+		ClearPageAnonExclusive(page);
+	else
+		SetPageAnonExclusive(page);
+	return flags;
 }
 
 /* Not lazily freed any more: on the LRU list of what has to be swapped */
@@ -290,6 +311,256 @@ static void discard_wanted(struct kunit *test)
 	}
 }
 
+/* --------------------------------------------------------------- swapping */
+
+/*
+ * A swap area without a device, for as much as page tables need of one: counts of
+ * its entries. It is the last that there can be, and no allocation finds it.
+ */
+#define SWAP_TYPE	(MAX_SWAPFILES - 1)
+#define SWAP_FIRST	3
+/* As large as a machine has it */
+#define SWAP_ORDER	(PMD_SHIFT <= 25 ? HPAGE_PMD_ORDER : MAX_ORDER_HERE)
+
+static void no_release(struct percpu_ref *users)
+{
+}
+
+static int swap_area_init_res(struct kunit_resource *res, void *unused)
+{
+	const unsigned int max = SWAP_FIRST + (1U << SWAP_ORDER);
+	struct swap_info_struct *area = kzalloc(sizeof(*area), GFP_KERNEL);
+	int err = -ENOMEM;
+
+	if (!area)
+		return err;
+	area->swap_map = kvzalloc(max, GFP_KERNEL);
+	if (!area->swap_map)
+		goto free_area;
+	err = init_swap_address_space(SWAP_TYPE, max);
+	if (err)
+		goto free_map;
+	err = percpu_ref_init(&area->users, no_release, 0, GFP_KERNEL);
+	if (err)
+		goto free_cache;
+
+	spin_lock_init(&area->lock);
+	spin_lock_init(&area->cont_lock);
+	area->flags = SWP_USED;
+	area->type = SWAP_TYPE;
+	area->max = max;
+	/* Pairs with swap_type_to_swap_info(), as in alloc_swap_info() */
+	smp_store_release(&swap_info[SWAP_TYPE], area);
+	res->data = area;
+	return 0;
+
+free_cache:
+	exit_swap_address_space(SWAP_TYPE);
+free_map:
+	kvfree(area->swap_map);
+free_area:
+	kfree(area);
+	return err;
+}
+
+static void swap_area_free_res(struct kunit_resource *res)
+{
+	struct swap_info_struct *area = res->data;
+
+	WRITE_ONCE(swap_info[SWAP_TYPE], NULL);
+	percpu_ref_exit(&area->users);
+	exit_swap_address_space(SWAP_TYPE);
+	kvfree(area->swap_map);
+	kfree(area);
+}
+
+/* The test's end takes it away, after the mocks that were made later */
+static struct swap_info_struct *swap_area(struct kunit *test)
+{
+	struct swap_info_struct *area;
+
+	KUNIT_ASSERT_NULL(test, swap_info[SWAP_TYPE]);
+	area = kunit_alloc_resource(test, swap_area_init_res, swap_area_free_res,
+				    GFP_KERNEL, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, area);
+	return area;
+}
+
+/* As add_to_swap(); nobody looks for the folio in the cache */
+static void enter_swap_cache(struct swap_info_struct *area, struct folio *folio)
+{
+	unsigned int i;
+
+	for (i = 0; i < folio_nr_pages(folio); i++) {
+		area->swap_map[SWAP_FIRST + i] = SWAP_HAS_CACHE;
+		set_page_private(folio_page(folio, i),
+				 swp_entry(SWAP_TYPE, SWAP_FIRST + i).val);
+	}
+	folio_set_swapcache(folio);
+}
+
+/*
+ * As delete_from_swap_cache(), and what is left in page tables goes after it: with
+ * that, each entry was in the cache only, as in the beginning.
+ */
+static void leave_swap_cache(struct kunit *test, struct swap_info_struct *area,
+			     struct mock_pgtable *mock, struct folio *folio)
+{
+	const unsigned int nr = folio_nr_pages(folio);
+	unsigned int i;
+
+	folio_clear_swapcache(folio);
+	mock_unmap(mock, 0, nr);
+	for (i = 0; i < nr; i++) {
+		KUNIT_EXPECT_EQ_MSG(test, (int)area->swap_map[SWAP_FIRST + i], SWAP_HAS_CACHE,
+				    "entry %u is in use", i);
+		set_page_private(folio_page(folio, i), 0);
+	}
+}
+
+/* What an entry has to have of the PTE that it replaces, where it can have it */
+static void expect_swapped(struct kunit *test, struct mock_pgtable *mock,
+			   struct swap_info_struct *area, struct folio *folio,
+			   unsigned int i, unsigned long flags, unsigned int code)
+{
+	pte_t pte = mock_pte(mock, i);
+
+	KUNIT_EXPECT_TRUE_MSG(test, is_swap_pte(pte) &&
+			      pte_to_swp_entry(pte).val == swp_entry(SWAP_TYPE, SWAP_FIRST + i).val,
+			      "case %#o: entry %u is %#llx", code, i, (u64)pte_val(pte));
+	if (IS_ENABLED(CONFIG_MEM_SOFT_DIRTY))
+		KUNIT_EXPECT_EQ_MSG(test, !!pte_swp_soft_dirty(pte), !!(flags & MOCK_SOFT_DIRTY),
+				    "case %#o, entry %u", code, i);
+#ifdef __HAVE_ARCH_PTE_SWP_EXCLUSIVE
+	KUNIT_EXPECT_EQ_MSG(test, !!pte_swp_exclusive(pte), !(flags & MOCK_SHARED),
+			    "case %#o, entry %u", code, i);
+#endif
+	KUNIT_EXPECT_EQ_MSG(test, (int)area->swap_map[SWAP_FIRST + i], SWAP_HAS_CACHE | 1,
+			    "case %#o, entry %u", code, i);
+	KUNIT_EXPECT_FALSE_MSG(test, PageAnonExclusive(folio_page(folio, i)),
+			       "case %#o, page %u", code, i);
+}
+
+static void expect_rss(struct kunit *test, struct mock_pgtable *mock, struct folio *folio,
+		       unsigned int mapped, unsigned int swapped, unsigned int code)
+{
+	KUNIT_EXPECT_EQ_MSG(test, get_mm_counter(mock->mm, MM_ANONPAGES), mapped,
+			    "case %#o", code);
+	KUNIT_EXPECT_EQ_MSG(test, get_mm_counter(mock->mm, MM_SWAPENTS), swapped,
+			    "case %#o", code);
+	KUNIT_EXPECT_EQ_MSG(test, folio_mapcount(folio), mapped, "case %#o", code);
+}
+
+/*
+ * All mixes of the bits in four PTEs, of exclusive and shared pages: each swap
+ * entry has what its PTE had, and is counted once; the folio is dirty if one of
+ * them was.
+ */
+static void swap_mixes(struct kunit *test)
+{
+	const struct mock_run run = { .order = 2, .nr = 4 };
+	struct swap_info_struct *area = swap_area(test);
+	struct mock_pgtable *mock = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
+	struct folio *folio = mock_map_run(mock, &run);
+	unsigned int mix, i;
+
+	for (mix = 0; mix < NR_MIXES && !mock_failed(test); mix++) {
+		unsigned long want[4], any = 0;
+
+		set_mix(mock, folio, mix);
+		for (i = 0; i < 4; i++) {
+			want[i] = share_mix(folio_page(folio, i), mix, i);
+			any |= want[i];
+		}
+		enter_swap_cache(area, folio);
+		folio_clear_dirty(folio);
+		reclaim(test, folio);
+
+		for (i = 0; i < 4; i++)
+			expect_swapped(test, mock, area, folio, i, want[i], mix);
+		expect_rss(test, mock, folio, 0, 4, mix);
+		KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
+		KUNIT_EXPECT_EQ_MSG(test, !!folio_test_dirty(folio), !!(any & MOCK_DIRTY),
+				    "mix %#o", mix);
+		leave_swap_cache(test, area, mock, folio);
+		expect_rss(test, mock, folio, 0, 0, mix);
+		mock_map_pages(mock, folio, &run);
+	}
+	KUNIT_EXPECT_FALSE(test, mock_queued(folio));
+	folio_clear_dirty(folio);
+}
+
+/*
+ * A folio as large as they come, in a mix of PTEs: all of it goes. If it may be
+ * pinned, all before its first exclusive page goes, and nothing from that on; the
+ * entry that the page was about to have is in use by nobody.
+ */
+static void swap_stops(struct kunit *test)
+{
+	const unsigned int order = SWAP_ORDER, nr = 1U << order;
+	const unsigned int stops[] = { 0, 1, nr / 2, nr / 2 + 1, nr - 1, nr };
+	const struct mock_run run = { .order = order, .nr = nr };
+	struct swap_info_struct *area = swap_area(test);
+	struct mock_pgtable *mock = mock_pgtable_create(test, 0, nr, MOCK_VM_FLAGS);
+	struct folio *folio = mock_map_run(mock, &run);
+	unsigned long *wants = kunit_kcalloc(test, nr, sizeof(*wants), GFP_KERNEL);
+	unsigned int c, i;
+
+	KUNIT_ASSERT_NOT_NULL(test, wants);
+	set_bit(MMF_HAS_PINNED, &mock->mm->flags);
+	for (c = 0; c < ARRAY_SIZE(stops) && !mock_failed(test); c++) {
+		const unsigned int stop = stops[c];
+		const bool pinned = stop < nr;
+
+		for (i = 0; i < nr; i++) {
+			struct page *page = folio_page(folio, i);
+			unsigned long flags = mock_mix(i, 0);
+
+			/* Of what can't be written to, one in two */
+			if (!(flags & MOCK_WRITE) && i & BIT(3))
+				flags |= MOCK_SHARED;
+			if (pinned && i < stop)
+				flags = (flags & ~MOCK_WRITE) | MOCK_SHARED;
+			if (pinned && i == stop)
+				flags &= ~MOCK_SHARED;
+			wants[i] = flags;
+			mock_set_pte(mock, i, mock_run_pte(page, flags));
+			if (flags & MOCK_SHARED)
+				ClearPageAnonExclusive(page);
+			else
+				SetPageAnonExclusive(page);
+		}
+		enter_swap_cache(area, folio);
+		if (pinned) {
+			folio_get(folio);
+			atomic_inc(folio_pincount_ptr(folio));
+		}
+		reclaim(test, folio);
+
+		for (i = 0; i < nr; i++) {
+			if (i < stop) {
+				expect_swapped(test, mock, area, folio, i, wants[i], c);
+				continue;
+			}
+			mock_expect_pte(test, mock_pte(mock, i), folio_page(folio, i),
+					wants[i] & ~MOCK_SHARED, "mm", c, i);
+			KUNIT_EXPECT_EQ_MSG(test, !PageAnonExclusive(folio_page(folio, i)),
+					    !!(wants[i] & MOCK_SHARED), "case %u, page %u", c, i);
+		}
+		expect_rss(test, mock, folio, nr - stop, stop, c);
+		KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1 + nr - stop + pinned);
+
+		if (pinned) {
+			atomic_dec(folio_pincount_ptr(folio));
+			folio_put(folio);
+		}
+		leave_swap_cache(test, area, mock, folio);
+		expect_rss(test, mock, folio, 0, 0, c);
+		folio_clear_dirty(folio);
+		mock_map_pages(mock, folio, &run);
+	}
+}
+
 /* --------------------------------------------------------------- migration */
 
 static unsigned long entry_flags(pte_t pte)
@@ -323,18 +594,8 @@ static void migrate_mixes(struct kunit *test)
 		unsigned long want[4];
 
 		set_mix(mock, folio, mix);
-		for (i = 0; i < 4; i++) {
-			struct page *page = folio_page(folio, i);
-
-			want[i] = mock_mix(mix, i);
-			/* A page that can be written to is exclusive */
-			if (!(want[i] & MOCK_WRITE) && (mix ^ mix >> 5) & BIT(i))
-				want[i] |= MOCK_SHARED;
-			if (want[i] & MOCK_SHARED)
-				ClearPageAnonExclusive(page);
-			else
-				SetPageAnonExclusive(page);
-		}
+		for (i = 0; i < 4; i++)
+			want[i] = share_mix(folio_page(folio, i), mix, i);
 		folio_clear_dirty(folio);
 
 		folio_lock(folio);
@@ -497,6 +758,8 @@ static struct kunit_case unmap_cases[] = {
 	KUNIT_CASE(advise_dirty),
 	KUNIT_CASE(discard_whole),
 	KUNIT_CASE(discard_wanted),
+	KUNIT_CASE(swap_mixes),
+	KUNIT_CASE(swap_stops),
 	KUNIT_CASE(migrate_mixes),
 	KUNIT_CASE(migrate_pinned),
 	KUNIT_CASE(protect_mixes),
