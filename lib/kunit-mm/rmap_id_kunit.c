@@ -577,7 +577,7 @@ static void owner_meets_writer(struct kunit *test)
 	const struct mock_run run = { .order = 3, .nr = 8 };
 	struct folio *folio = mock_map_run(mock, &run);
 	unsigned long before = vm_events(RMAP_ID_RETRY);
-	bool sole, owned;
+	bool sole, owned, shared, refs;
 
 	folio_lock(folio);
 	/* The test has a reference: that is somebody else's */
@@ -588,10 +588,16 @@ static void owner_meets_writer(struct kunit *test)
 	preempt_disable();
 	sole = folio_begin_rmap(folio);
 	owned = folio_owned(folio, mock->mm);
+	/* Nor does anybody wait for ever to be told */
+	shared = folio_mapped_shared(folio, mock->mm);
+	refs = folio_refs_are_mappings(folio, 0);
 	folio_end_rmap(folio, sole);
 	preempt_enable();
 	KUNIT_EXPECT_FALSE(test, owned);
-	KUNIT_EXPECT_EQ(test, vm_events(RMAP_ID_RETRY), before + 1);
+	KUNIT_EXPECT_TRUE(test, shared);
+	KUNIT_EXPECT_FALSE(test, refs);
+	KUNIT_EXPECT_EQ(test, vm_events(RMAP_ID_RETRY), before + 3);
+	KUNIT_EXPECT_FALSE(test, folio_mapped_shared(folio, mock->mm));
 	folio_get(folio);
 	folio_unlock(folio);
 	mock_pgtable_release(mock);
