@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Folios stay in their VMA and beside pages that are there already.
+ * Folios stay in their VMA and beside pages that are there already, and on the memory
+ * node that its policy names.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../kselftest.h"
@@ -399,6 +402,279 @@ static void test_other_mappings(int order)
 	laf_expect_folio(file, order);
 }
 
+/* --------------------------------------------------------- memory policies */
+
+#define NR	4
+
+/* Two nodes, or none of this */
+static void need_nodes(void)
+{
+	char nodes[64];
+
+	if (laf_read("/sys/devices/system/node/has_memory", nodes, sizeof(nodes)) ||
+	    strncmp(nodes, "0-", 2))
+		laf_skip("only one memory node");
+}
+
+static int try_mbind(char *p, size_t length, int mode, unsigned long nodes, unsigned int flags)
+{
+	return syscall(__NR_mbind, p, length, mode, &nodes, 8 * sizeof(nodes), flags) ?
+	       -errno : 0;
+}
+
+static void bind_to(char *p, size_t length, int node, unsigned int flags)
+{
+	int err = try_mbind(p, length, MPOL_BIND, 1UL << node, flags);
+
+	laf_require(!err, "mbind to node %d, flags %#x: saw %s", node, flags, strerror(-err));
+}
+
+/* Where the kernel says that a page is: two calls, which have to agree */
+static int node_of(char *p)
+{
+	int by_policy = -1, status = -1;
+	void *addr = p;
+
+	laf_require(!syscall(__NR_get_mempolicy, &by_policy, NULL, 0, p,
+			     MPOL_F_NODE | MPOL_F_ADDR), "get_mempolicy: %s", strerror(errno));
+	laf_require(!syscall(__NR_move_pages, 0, 1, &addr, NULL, &status, 0),
+		    "move_pages: %s", strerror(errno));
+	laf_expect(by_policy == status, "get_mempolicy says node %d, move_pages %d", by_policy,
+		   status);
+	return status;
+}
+
+static void expect_node(char *p, size_t length, int node, const char *what)
+{
+	size_t i, nr = length / laf_page, other = 0;
+
+	for (i = 0; i < nr; i++)
+		other += node_of(p + i * laf_page) != node;
+	laf_expect(!other, "%s: saw %zu of %zu pages on another node than %d", what, other, nr,
+		   node);
+}
+
+static void expect_folios(char *p, int order)
+{
+	int i;
+
+	for (i = 0; i < NR; i++)
+		laf_expect_folio(p + i * laf_size(order), order);
+}
+
+/* Whole folios that were touched on @node */
+static char *folios_on(int order, int node, uint64_t seed)
+{
+	size_t size = laf_size(order), len = NR * size, i;
+	char *p = laf_map(len, size);
+
+	bind_to(p, len, node, 0);
+	for (i = 0; i < len; i += size)
+		laf_touch(p + i);
+	expect_folios(p, order);
+	laf_fill(p, len, seed);
+	return p;
+}
+
+/* The policy that is there before the first touch decides where folios are */
+static void test_policy(int order)
+{
+	size_t size = laf_size(order), len = NR * size, on[2] = { 0 }, i;
+	unsigned long mask;
+	int node;
+	char *p;
+
+	need_nodes();
+	laf_only(order);
+	for (node = 0; node < 2; node++) {
+		p = folios_on(order, node, 90);
+		expect_node(p, len, node, "mbind before the fault");
+		laf_unmap(p, len);
+	}
+	for (node = 0; node < 2; node++) {
+		mask = 1UL << node;
+		laf_require(!syscall(__NR_set_mempolicy, MPOL_BIND, &mask, 8 * sizeof(mask)),
+			    "set_mempolicy: %s", strerror(errno));
+		p = laf_folios(order, NR, 91);
+		expect_node(p, len, node, "set_mempolicy before the fault");
+		laf_unmap(p, len);
+	}
+	laf_require(!syscall(__NR_set_mempolicy, MPOL_DEFAULT, NULL, 0), "set_mempolicy: %s",
+		    strerror(errno));
+
+	/* One folio here, one there, and none in two places */
+	p = laf_map(len, size);
+	node = try_mbind(p, len, MPOL_INTERLEAVE, 3, 0);
+	laf_require(!node, "mbind: %s", strerror(-node));
+	for (i = 0; i < len; i += size) {
+		laf_touch(p + i);
+		laf_expect_folio(p + i, order);
+		node = node_of(p + i);
+		laf_require(node == 0 || node == 1, "node: saw %d", node);
+		on[node]++;
+		expect_node(p + i, size, node, "a folio of interleaved memory");
+	}
+	laf_expect(on[0] == on[1], "interleaved: saw %zu folios on node 0, %zu on 1", on[0], on[1]);
+}
+
+/* Each folio is moved as it is, and none is said not to be movable */
+static void test_mbind(int order)
+{
+	size_t len = NR * laf_size(order);
+	int node = 0, round;
+	char *p;
+
+	need_nodes();
+	laf_only(order);
+	p = folios_on(order, 0, 92);
+	for (round = 0; round < 4; round++) {
+		node = !node;
+		bind_to(p, len, node, MPOL_MF_MOVE | MPOL_MF_STRICT);
+		expect_node(p, len, node, "mbind, MPOL_MF_MOVE");
+		expect_folios(p, order);
+		laf_expect_data(p, len, 92 + round, 0, "moved");
+		laf_fill(p, len, 93 + round);
+	}
+	/* All there: only asks */
+	bind_to(p, len, node, MPOL_MF_STRICT);
+	round = try_mbind(p, len, MPOL_BIND, 1UL << !node, MPOL_MF_STRICT);
+	laf_expect(round == -EIO, "mbind elsewhere without MPOL_MF_MOVE: saw %d, want %d", round,
+		   -EIO);
+	expect_node(p, len, node, "mbind without MPOL_MF_MOVE");
+}
+
+/* Only one half of a folio is to be there: it is, and the data of both is right */
+static void test_mbind_part(int order)
+{
+	size_t size = laf_size(order), len = NR * size, from;
+	char *p;
+
+	need_nodes();
+	laf_only(order);
+	for (from = 0; from < size; from += size / 2) {
+		p = folios_on(order, 0, 97);
+		bind_to(p + from, size / 2, 1, MPOL_MF_MOVE | MPOL_MF_STRICT);
+		expect_node(p + from, size / 2, 1, from ? "upper half" : "lower half");
+		expect_node(p + size, len - size, 0, "what is behind it");
+		laf_expect_data(p, len, 97, 0, "half of it moved");
+		laf_unmap(p, len);
+	}
+}
+
+/* What a child maps as well stays, unless all are meant */
+static void test_mbind_shared(int order)
+{
+	size_t len = NR * laf_size(order);
+	struct laf_sync sync;
+	pid_t pid;
+	char *p;
+	int err;
+
+	need_nodes();
+	laf_only(order);
+	laf_sync_init(&sync);
+	p = folios_on(order, 0, 98);
+	pid = laf_fork();
+	if (!pid) {
+		laf_sync_wait(&sync, 1);
+		expect_node(p, len, 1, "child");
+		laf_expect_data(p, len, 98, 0, "child");
+		_exit(0);
+	}
+	bind_to(p, len, 1, MPOL_MF_MOVE);
+	expect_node(p, len, 0, "shared with a child");
+	err = try_mbind(p, len, MPOL_BIND, 2, MPOL_MF_MOVE | MPOL_MF_STRICT);
+	/* 6.1 is silent about what it leaves there because it is shared; later kernels tell */
+	laf_expect(!err || err == -EIO, "mbind of shared memory, strict: saw %d, want 0 or %d",
+		   err, -EIO);
+	expect_node(p, len, 0, "shared with a child, strict");
+	bind_to(p, len, 1, MPOL_MF_MOVE_ALL | MPOL_MF_STRICT);
+	expect_node(p, len, 1, "shared with a child, MPOL_MF_MOVE_ALL");
+	expect_folios(p, order);
+	laf_sync_post(&sync, 1);
+	laf_join(pid);
+	bind_to(p, len, 0, MPOL_MF_MOVE | MPOL_MF_STRICT);
+	expect_node(p, len, 0, "the child is gone");
+	expect_folios(p, order);
+	laf_expect_data(p, len, 98, 0, "parent");
+}
+
+/* The child has but the last page of each folio left: shared all the same */
+static void test_mbind_shared_part(int order)
+{
+	size_t size = laf_size(order), len = NR * size, i;
+	struct laf_sync sync;
+	pid_t pid;
+	char *p;
+
+	need_nodes();
+	laf_only(order);
+	if (!laf_exists("/sys/module/atomic_seqcount/parameters/sole"))
+		laf_skip("this kernel does not know who maps a folio (RMAP_ID)");
+	laf_sync_init(&sync);
+	p = folios_on(order, 0, 99);
+	pid = laf_fork();
+	if (!pid) {
+		for (i = 0; i < NR; i++)
+			munmap(p + i * size, size - laf_page);
+		laf_sync_post(&sync, 0);
+		laf_sync_wait(&sync, 1);
+		for (i = 0; i < NR; i++)
+			laf_expect_data(p + (i + 1) * size - laf_page, laf_page, 99,
+					(i + 1) * (size / laf_page) - 1, "child");
+		_exit(0);
+	}
+	laf_sync_wait(&sync, 0);
+	bind_to(p, len, 1, MPOL_MF_MOVE);
+	expect_node(p, len, 0, "the child maps the last page");
+	expect_folios(p, order);
+	laf_sync_post(&sync, 1);
+	laf_join(pid);
+	bind_to(p, len, 1, MPOL_MF_MOVE | MPOL_MF_STRICT);
+	expect_node(p, len, 1, "the child is gone");
+	expect_folios(p, order);
+	laf_expect_data(p, len, 99, 0, "parent");
+}
+
+/* All pages of a folio are named, or one: the folio moves, each page says where to */
+static void test_move_pages(int order)
+{
+	size_t size = laf_size(order), len = NR * size, pages = len / laf_page, i, wrong, step;
+	int *nodes, *status, node;
+	void **addrs;
+	char *p;
+	long ret;
+
+	need_nodes();
+	laf_only(order);
+	p = folios_on(order, 0, 100);
+	addrs = calloc(pages, sizeof(*addrs));
+	nodes = calloc(pages, sizeof(*nodes));
+	status = calloc(pages, sizeof(*status));
+	laf_require(addrs && nodes && status, "no memory");
+	for (node = 1, step = 1; step <= size / laf_page; node = !node, step *= 2) {
+		size_t nr = pages / step;
+
+		/* From the first page of each folio to the last one */
+		for (i = 0; i < nr; i++) {
+			addrs[i] = p + (i * step + (node ? 0 : step - 1)) * laf_page;
+			nodes[i] = node;
+			status[i] = -1;
+		}
+		ret = syscall(__NR_move_pages, 0, nr, addrs, nodes, status, MPOL_MF_MOVE);
+		laf_expect(!ret, "move_pages of %zu pages: saw %ld, %s", nr, ret, strerror(errno));
+		for (i = wrong = 0; i < nr; i++)
+			wrong += status[i] != node;
+		laf_expect(!wrong, "saw %zu of %zu statuses that are not %d", wrong, nr, node);
+		expect_node(p, len, node, "move_pages");
+		expect_folios(p, order);
+		laf_expect_data(p, len, 100, 0, "move_pages");
+	}
+	free(addrs);
+	free(nodes);
+	free(status);
+}
+
 static const struct laf_test tests[] = {
 	{ "VMA smaller than the folio", test_too_small, LAF_ALL },
 	{ "start, end and place of a fault", test_offsets, LAF_ONCE },
@@ -411,6 +687,12 @@ static const struct laf_test tests[] = {
 	{ "mprotect splits the VMA", test_mprotect_split, LAF_ALL },
 	{ "hint for a part", test_hint_part, LAF_PTE },
 	{ "other mappings", test_other_mappings, LAF_SOME },
+	{ "memory policy before the fault", test_policy, LAF_ALL },
+	{ "mbind", test_mbind, LAF_ALL },
+	{ "mbind of a half", test_mbind_part, LAF_PTE },
+	{ "mbind of shared memory", test_mbind_shared, LAF_ALL },
+	{ "mbind of what is shared in part", test_mbind_shared_part, LAF_PTE },
+	{ "move_pages", test_move_pages, LAF_ALL },
 };
 
 int main(void)
