@@ -346,5 +346,6 @@ static const struct laf_test tests[] = {
 
 int main(void)
 {
+	laf_swap_setup();
 	return laf_main(tests, ARRAY_SIZE(tests));
 }

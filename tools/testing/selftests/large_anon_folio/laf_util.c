@@ -53,6 +53,7 @@ static struct {
 	int first_setting;	/* the first one of the test that runs */
 	struct setting settings[MAX_SETTINGS];
 	char swap[PATH_MAX];
+	bool swap_tried;
 	bool swap_ours;
 	int nr_swaps_off;
 	char swaps_off[MAX_SWAPS][PATH_MAX];
@@ -1093,6 +1094,7 @@ void laf_swap_setup(void)
 	unsigned int i;
 
 	shared_init();
+	shared->swap_tried = true;
 	if (swap_name(0, shared->swap))
 		return;
 	if (laf_exists("/sys/block/zram0/disksize") &&
@@ -1109,6 +1111,9 @@ void laf_swap_setup(void)
 
 const char *laf_swap_need(void)
 {
+	/* Or it would skip where there is swap */
+	if (!shared->swap_tried)
+		die("main() does not call laf_swap_setup()");
 	if (!shared->swap[0])
 		laf_skip("no swap, and no free /dev/ram0 or /dev/zram0 of 16 MiB to make it");
 	return shared->swap;
