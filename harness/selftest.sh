@@ -26,15 +26,17 @@ show_line()
 	esac
 }
 
-# What needs to be tried with more CPUs than two
-CROWDED="race storm"
+# What needs to be tried with more CPUs than two, and with sizes set at boot
+CROWDED="policy race storm"
+THP_ANON="16K-64K:always;128K,512K:madvise;256K:never;2M:inherit"
 
-# boot ARCH CPUS PROGRAM...: run these in a guest, add to the sums
+# boot ARCH CPUS APPEND PROGRAM...: run these in a guest of two memory nodes whose
+# kernel gets APPEND, add to the sums
 boot()
 {
-	local arch=$1 cpus=$2 limit p f s prog bad=
+	local arch=$1 cpus=$2 append=$3 limit p f s prog bad=
 
-	shift 2
+	shift 3
 	guest_dir "selftest-$arch-$cpus" "$arch"
 	mkdir -p "$GUEST_ROOT/tests"
 	cp -r "$TESTS/$FOLDER/." "$GUEST_ROOT/tests/"
@@ -43,11 +45,10 @@ boot()
 	for prog; do
 		guest_do run "$prog" "${limit:-300}" "/tests/$prog"
 	done
-	# Both ways of writing under an atomic_seqcount are tested, each on one
-	GUEST_APPEND=atomic_seqcount.sole=on
-	[ "$arch" != arm64 ] || GUEST_APPEND=atomic_seqcount.sole=off
-	GUEST_CPUS=$cpus GUEST_SHOW=show_line guest_boot "$arch" "${LAF_TIMEOUT:-1800}" || bad=1
-	echo "# $arch, $cpus CPUs"
+	guest_nodes "$cpus"
+	GUEST_APPEND=$append
+	GUEST_SHOW=show_line guest_boot "$arch" "${LAF_TIMEOUT:-1800}" "${NODES[@]}" || bad=1
+	echo "# $arch, $cpus CPUs, $append"
 	guest_tap "$RUN/result" "$arch" >"$RUN/summary"
 	cat "$RUN/summary"
 	read -r p f s < <(guest_tap_counts "$RUN/summary")
@@ -61,7 +62,7 @@ boot()
 # one ARCH: build, boot, count
 one()
 {
-	local arch=$1 progs
+	local arch=$1 progs first=on second=off
 
 	guest_qemu "$arch"
 	build_tests "$arch"
@@ -69,9 +70,12 @@ one()
 	guest_accel "$arch"
 	mapfile -t progs < <(cut -d: -f2 "$TESTS/kselftest-list.txt")
 	[ ${#progs[@]} -gt 0 ] || die "the folder $FOLDER holds no test"
-	boot "$arch" 2 "${progs[@]}"
+	# Both ways of writing under an atomic_seqcount are tested on each: one by all
+	# programs, the other one by those that are most at once
+	[ "$arch" = x86_64 ] || first=off second=on
+	boot "$arch" 2 "atomic_seqcount.sole=$first" "${progs[@]}"
 	# shellcheck disable=SC2086 # words
-	[ "$arch" != x86_64 ] || boot "$arch" 4 $CROWDED
+	boot "$arch" 4 "atomic_seqcount.sole=$second thp_anon=$THP_ANON" $CROWDED
 }
 
 use_tree
