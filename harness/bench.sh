@@ -71,7 +71,7 @@ count()
 	GUEST_APPEND="quiet nokaslr atomic_seqcount.sole=on"
 	guest_boot "$arch" "${LAF_TIMEOUT:-900}" -plugin "$OUT/count.so,out=$RUN/counts$irqs" || return 1
 	for prog; do
-		grep -a '^ bench: ' "$RUN/result" >&2 || :
+		grep -aE '^ bench( note)?: ' "$RUN/result" >&2 || :
 		report join "$RUN/result" "$RUN/counts" "$prog" >"$OUT/figures.part" || return 1
 		mv "$OUT/figures.part" "$OUT/$arch-$kind-$prog.figures"
 	done
@@ -233,8 +233,8 @@ native()
 		die "can't compile the benchmark"
 	}
 	logged "$OUT/native.log" "measures on this machine" "$OUT/bench" native ||
-		die "$(grep -m1 '^bench: ' "$OUT/native.log" || echo "the benchmark stopped half-way, see $OUT/native.log")"
-	! grep '^bench: ' "$OUT/native.log" >&2 || :
+		die "$(sed -n '0,/^bench: /s///p' "$OUT/native.log" | grep . || echo "the benchmark stopped half-way, see $OUT/native.log")"
+	! grep '^bench note: ' "$OUT/native.log" >&2 || :
 	report native "$OUT/native.log" "$OUT/native.json" "$(uname -r)"
 	echo "$OUT/native.json"
 }

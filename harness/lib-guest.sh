@@ -199,8 +199,8 @@ guest_nodes()
 	GUEST_CPUS=$1,sockets=2
 	GUEST_RAM=2G
 	# shellcheck disable=SC2034 # for the callers
-	NODES=(-object memory-backend-ram,id=m0,size=1G -numa "node,memdev=m0,cpus=0-$((half - 1))"
-		-object memory-backend-ram,id=m1,size=1G -numa "node,memdev=m1,cpus=$half-$(($1 - 1))")
+	NODES=(-object "memory-backend-ram,id=m0,size=1G" -numa "node,memdev=m0,cpus=0-$((half - 1))"
+		-object "memory-backend-ram,id=m1,size=1G" -numa "node,memdev=m1,cpus=$half-$(($1 - 1))")
 }
 
 # guest_boot ARCH SECONDS [QEMU-ARG...]: boot IMAGE with GUEST_ROOT, do its
@@ -279,7 +279,7 @@ guest_new_lines()
 # guest_verdict: say what is wrong with the run that guest_boot made
 guest_verdict()
 {
-	local wrong=0 free
+	local wrong=0 free why
 
 	GUEST_SPLATS=$(tr -d '\r' <"$RUN/console" | ${GUEST_FILTER:-cat} | grep -acE "$GUEST_SPLAT" || :)
 	if [ "$GUEST_SPLATS" -gt 0 ]; then
@@ -297,16 +297,21 @@ guest_verdict()
 	grep -aqx '@done' "$RUN/result" && return $wrong
 	free=$(df --output=avail -k "$RUN" | tail -n1)
 	if [ "$rc" = timeout ]; then
-		say "the guest did not end within $limit s; it was stopped. The last lines of its console:"
+		why="the guest did not end within $limit s; it was stopped"
 	elif [ "$rc" != 0 ]; then
-		say "QEMU ended with status $rc: $(head -n2 "$RUN/qemu.log" | tr '\n' ' ')"
+		why="QEMU ended with status $rc: $(head -n2 "$RUN/qemu.log" | paste -sd' ')"
 	elif [ "$free" -lt 1024 ]; then
-		say "the disk with $RUN is full, so the result is not whole"
+		why="the disk with $RUN is full, so the result is not whole"
 	elif ! grep -aq '^@boot' "$RUN/result"; then
-		say "the guest's kernel did not come up to its first program. The last lines of its console:"
+		why="the guest's kernel did not come up to its first program"
 	else
-		say "the guest ended half-way, after: $(grep -a '^@' "$RUN/result" | tail -n1). The last lines of its console:"
+		why="the guest ended half-way, after: $(grep -a '^@' "$RUN/result" | tail -n1)"
 	fi
+	if [ ! -s "$RUN/console" ]; then
+		say "$why; its console is empty"
+		return 1
+	fi
+	say "$why. The last lines of its console:"
 	tail -n 15 "$RUN/console" | tr -d '\r' >&2
 	return 1
 }

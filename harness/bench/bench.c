@@ -49,6 +49,7 @@ static bool native;
 static unsigned long page, pmd_kb;
 static struct timespec began;
 
+/* "bench: " is the reason of a failure, "bench note: " what else there is to say */
 static void __attribute__((format(printf, 1, 2), noreturn)) stop(const char *fmt, ...)
 {
 	va_list ap;
@@ -141,7 +142,7 @@ static void restore(void)
 		int fd = open(settings[i].file, O_WRONLY | O_CLOEXEC);
 
 		if (fd < 0 || write(fd, settings[i].value, strlen(settings[i].value)) < 0)
-			fprintf(stderr, "bench: put '%s' back into %s\n",
+			fprintf(stderr, "bench note: put '%s' back into %s\n",
 				settings[i].value, settings[i].file);
 		if (fd >= 0)
 			close(fd);
@@ -460,7 +461,7 @@ static void all_operations(int rounds, int only_kb)
 	bool swap = have_swap();
 
 	if (!swap)
-		fprintf(stderr, "bench: less than %lu MB of swap are free: no figures of swapping out\n",
+		fprintf(stderr, "bench note: less than %lu MB of swap are free: no figures of swapping out\n",
 			2 * AREA / MB);
 	for (size_t s = 0; s < sizeof(sizes_kb) / sizeof(*sizes_kb); s++) {
 		int kb = sizes_kb[s];

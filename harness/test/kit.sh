@@ -966,6 +966,19 @@ test_counts()
 	same "sum" "$(tail -n1 "$T/out")" "5 passed, 2 failed, 1 skipped"
 	./laf check kit >"$T/out" 2>/dev/null
 	same "sum" "$(tail -n1 "$T/out")" "3 passed, 0 failed, 1 skipped"
+	# What is left out is counted, with its reason
+	(
+		sed -n '/^SUITES="/,/^"/s/^[a-z][^\t]*\t*\([^ \t]*\).*/\1/p' harness/check.sh | sort -u |
+			while read -r suite; do
+				echo 'echo "1 passed, 0 failed, 0 skipped"' >"harness/$suite.sh"
+			done
+		./laf check >"$T/out" 2>/dev/null
+		same "left out" "$(awk '/ 1 skipped: left out, it .*; .\.\/laf check .* runs it/ { print $1 }' "$T/out" |
+			paste -sd' ')" "kunit-s390 torture mm612 cost bases"
+		same "sum" "$(tail -n1 "$T/out" | cut -d, -f2-)" " 0 failed, 5 skipped"
+		./laf check torture >"$T/out" 2>/dev/null
+		same "named" "$(tail -n1 "$T/out")" "1 passed, 0 failed, 0 skipped"
+	)
 	# Whatever ends first, the table is in the order of the suites
 	printf 'sleep 1; echo "1 passed, 0 failed, 0 skipped"\n' >harness/kit.sh
 	printf 'echo "2 passed, 0 failed, 0 skipped"\n' >harness/style.sh
@@ -1062,6 +1075,67 @@ test_bench_budgets()
 	! report same "$T/g" "$T/f" >"$T/out" || exit 1
 }
 t "bench: budgets and the difference of two runs" test_bench_budgets
+
+# native SCRIPT: laf bench --native, as root and on a kernel that has the feature; the
+# benchmark does what SCRIPT says
+native()
+{
+	mkdir -p thp/hugepages-64kB
+	printf '#!/bin/sh\n%s\n' "$1" >fake-bench
+	{
+		sed '/^case $mode in$/,$d' harness/bench.sh
+		echo 'THP=$ROOT/thp; id() { echo 0; }; gcc() { install -m 755 "$ROOT/fake-bench" "$OUT/bench"; }'
+		echo native
+	} >harness/native.sh
+	LAF_CALL=bench bash harness/native.sh --native
+}
+
+test_bench_native()
+{
+	ready
+	refuses "^laf bench: can't run on CPU 3: no such CPU$" \
+		native 'echo "bench note: less than 64 MB of swap are free" >&2; echo "figure x 4 1"
+			echo "bench: can'"'"'t run on CPU 3: no such CPU" >&2; echo "bench note: put back" >&2; exit 1'
+	refuses "^laf bench: the benchmark stopped half-way, see .*/native.log$" \
+		native 'echo "bench note: less than 64 MB of swap are free" >&2; exit 1'
+	# What bench.c says beside a reason must not look like one
+	same "notes" "$(grep -c 'stderr, "bench: %s\|stderr, "bench: ' harness/bench/bench.c || :)" 0
+}
+t "bench: why --native failed" test_bench_native
+
+test_no_qemu()
+{
+	ready
+	refuses "^laf try: there is no qemu-system-x86_64; install Debian's QEMU" \
+		with_lib '. harness/lib-guest.sh; need() { :; }; PATH=/nowhere; guest_qemu x86_64'
+	refuses "^laf try: there is no qemu-system-aarch64; install Debian's QEMU" \
+		with_lib '. harness/lib-guest.sh; need() { :; }; PATH=/nowhere; guest_qemu arm64'
+}
+t "no QEMU" test_no_qemu
+
+# boot FILE SECONDS: a guest with FILE for a kernel
+boot()
+{
+	with_lib '. harness/lib-guest.sh; QEMU=qemu-system-x86_64; ACCEL=(-accel tcg); IMAGE='"$1"'
+		guest_dir try x86_64
+		GUEST_QUIET=1 GUEST_RAM=64M guest_boot x86_64 '"$2"
+}
+
+test_no_boot()
+{
+	ready
+	command -v qemu-system-x86_64 >/dev/null || skip "no QEMU"
+	seq 1000 >none
+	refuses "^laf: QEMU ended with status 1: .*; its console is empty$" boot none 60
+	# One that has a header and then goes in a circle
+	head -c 4096 /dev/zero >circle
+	printf '\x55\xaa\xeb\xfeHdrS\x06\x02' | dd of=circle bs=1 seek=$((0x1fe)) conv=notrunc 2>/dev/null
+	# where an initrd may end
+	printf '\xff\xff\xff\x7f' | dd of=circle bs=1 seek=$((0x22c)) conv=notrunc 2>/dev/null
+	refuses "^laf: the guest did not end within 3 s; it was stopped; its console is empty$" \
+		boot circle 3
+}
+t "a kernel that does not boot" test_no_boot
 
 test_guest_memory()
 {
