@@ -677,7 +677,7 @@ static void test_move_pages(int order)
 
 static const struct laf_test tests[] = {
 	{ "VMA smaller than the folio", test_too_small, LAF_ALL },
-	{ "start, end and place of a fault", test_offsets, LAF_ONCE },
+	{ "start, end and place of a fault", test_offsets, LAF_ONCE, 180 },
 	{ "populated neighbours", test_neighbours, LAF_PTE },
 	{ "neighbour that is not accessible", test_prot_none_neighbour, LAF_ALL },
 	{ "read only", test_read_only, LAF_SOME },
