@@ -61,8 +61,8 @@ vm	60	ksm_tests -Z -p 10 -z 1
 vm	60	ksm_tests -N -m 1
 vm	60	ksm_tests -N -m 0
 vm	300	protection_keys_64
-vm	60	soft-dirty
-vm	300	khugepaged all:anon
+vm	300	soft-dirty
+vm	600	khugepaged all:anon
 set THP/enabled madvise
 set THP/defrag madvise
 vm	120	split_huge_page_test
@@ -118,13 +118,13 @@ mm	60	ksm_tests -N -m 0
 mm	60	ksm_functional_tests
 mm	300	protection_keys_64
 mm	60	pkey_sighandler_tests_64
-mm	60	soft-dirty
+mm	300	soft-dirty
 mm	300	pagemap_ioctl
 set /proc/sys/vm/nr_hugepages 16
 mm	900	cow
 set /proc/sys/vm/nr_hugepages 0
-mm	300	khugepaged
-mm	300	khugepaged -s 2
+mm	600	khugepaged
+mm	600	khugepaged -s 2
 set THP/enabled madvise
 set THP/defrag madvise
 mm	120	transhuge-stress -d 20 512	# all memory
@@ -163,7 +163,7 @@ vforkmany 2
 brk 2
 stack 2 --stack-fill
 stackmmap 2
-bigheap 2 --bigheap-bytes 512m
+bigheap 2
 malloc 2 --malloc-bytes 256m
 shm 2
 shm-sysv 2
