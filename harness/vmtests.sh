@@ -308,7 +308,7 @@ boot()
 	done <<<"$TESTS"
 	nodes
 	bad=
-	GUEST_FILTER=not_stock GUEST_APPEND=secretmem.enable=1 GUEST_RAM=3G GUEST_CPUS=2,sockets=2 GUEST_SHOW=show_line \
+	GUEST_FILTER=not_stock GUEST_APPEND="secretmem.enable=1 no_timer_check" GUEST_RAM=3G GUEST_CPUS=2,sockets=2 GUEST_SHOW=show_line \
 		guest_boot x86_64 "$((3600 * SLOW))" "${NODES[@]}" || bad=1
 	summary
 }
@@ -442,7 +442,7 @@ stress()
 	done <<<"$STRESS"
 	nodes
 	where=stress-ng bad=
-	GUEST_RAM=3G GUEST_CPUS=2,sockets=2 GUEST_SHOW=show_line \
+	GUEST_APPEND=no_timer_check GUEST_RAM=3G GUEST_CPUS=2,sockets=2 GUEST_SHOW=show_line \
 		guest_boot x86_64 $(((STRESS_SECONDS * 4 + 1200) * SLOW)) "${NODES[@]}" || bad=1
 	summary
 	[ -z "$bad" ] || echo "not ok vmtests stress-ng: the guest itself, see above" >>"$RUN/summary"
