@@ -53,9 +53,16 @@ make -s -C "$OUT/tree/tools/testing/atomic_seqcount" >"$LOG/seqcount.log" 2>&1 |
 	die "the header does not build in user space"
 }
 say "threads for $SECONDS_OF_STRESS seconds"
-rc=0
-"$OUT/tree/tools/testing/atomic_seqcount/stress" $SECONDS_OF_STRESS >"$LOG/seqcount-stress.log" 2>&1 || rc=$?
-result "$([ $rc -eq 0 ] && ! grep -q 'WARNING: ThreadSanitizer' "$LOG/seqcount-stress.log" && echo 1)" \
-	"threads: $(tail -n1 "$LOG/seqcount-stress.log")"
+# stress PROGRAM SECONDS WHAT
+stress()
+{
+	local log=$LOG/seqcount-$1.log rc=0
+
+	"$OUT/tree/tools/testing/atomic_seqcount/$1" "$2" >"$log" 2>&1 || rc=$?
+	result "$([ $rc -eq 0 ] && ! grep -q 'WARNING: ThreadSanitizer' "$log" && echo 1)" "$3: $(tail -n1 "$log")"
+}
+
+stress stress $SECONDS_OF_STRESS threads
+stress stress_rt $((SECONDS_OF_STRESS / 6)) "threads, as with PREEMPT_RT"
 
 counts $passed $failed 0

@@ -115,4 +115,5 @@ while read -r f; do
 	head -n 5 -- "$f" | grep -q 'SPDX-License-Identifier: ' || missing+="$f"$'\n'
 done < <(git ls-files -co --exclude-standard 2>/dev/null || find . -path ./build -prune -o -type f -print)
 silent "SPDX lines" "${missing%$'\n'}"
+silent "published figures" "$(python3 harness/bench/report.py published 2>&1 | grep -v '^ok' || :)"
 counts $passed $failed 0

@@ -18,8 +18,10 @@ bool atomic_seqcount_sole;
 static struct atomic_seqcount seq;
 static atomic_t nr;
 static atomic64_t sums[2];
-static atomic64_t sections, soles, accepted, mixed;
+static atomic64_t sections, soles, accepted, mixed, preemptible;
 static bool stop;
+
+_Thread_local int preempt_depth;
 
 static bool section(int change)
 {
@@ -28,7 +30,12 @@ static bool section(int change)
 	atomic_seqcount_add(&nr, change, sole);
 	atomic_seqcount_add64(&sums[0], (u64)change * 3, sole);
 	atomic_seqcount_add64(&sums[1], (u64)change * 5, sole);
+	/* With PREEMPT_RT the section sees to it, else its caller has */
+	if (preempt_depth != IS_ENABLED(CONFIG_PREEMPT_RT))
+		atomic64_add(1, &preemptible);
 	write_atomic_seqcount_end(&seq, sole);
+	if (preempt_depth)
+		atomic64_add(1, &preemptible);
 
 	return sole;
 }
@@ -92,13 +99,14 @@ int main(int argc, char **argv)
 	for (long i = 0; i < threads; i++)
 		pthread_join(t[i], NULL);
 
-	bad = atomic64_read(&mixed) || atomic_read(&nr) || atomic64_read(&sums[0]) ||
+	bad = atomic64_read(&mixed) || atomic64_read(&preemptible) || atomic_read(&nr) || atomic64_read(&sums[0]) ||
 	      atomic64_read(&sums[1]) || atomic64_read(&seq.word) & ATOMIC_SEQCOUNT_ACTIVE ||
 	      !atomic64_read(&accepted) || !atomic64_read(&soles);
 	printf("%ld threads, %lld sections, %lld by a sole writer; ", threads,
 	       (long long)atomic64_read(&sections), (long long)atomic64_read(&soles));
 	printf("%lld states accepted, %lld mixed; ", (long long)atomic64_read(&accepted),
 	       (long long)atomic64_read(&mixed));
+	printf("%lld times preemption was wrong; ", (long long)atomic64_read(&preemptible));
 	printf("left %d, %lld, %lld: %s\n", atomic_read(&nr), (long long)atomic64_read(&sums[0]),
 	       (long long)atomic64_read(&sums[1]), bad ? "bad" : "good");
 	return bad;

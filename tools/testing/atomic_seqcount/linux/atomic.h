@@ -28,6 +28,7 @@ typedef struct { s64 counter; } atomic64_t;
 #define atomic_add(i, v)	((void)__atomic_fetch_add(&(v)->counter, i, __ATOMIC_RELAXED))
 #define atomic64_add(i, v)	atomic_add(i, v)
 #define atomic64_add_return(i, v) __atomic_add_fetch(&(v)->counter, i, __ATOMIC_SEQ_CST)
+#define atomic64_fetch_add(i, v) __atomic_fetch_add(&(v)->counter, i, __ATOMIC_SEQ_CST)
 #define atomic64_sub_return(i, v) __atomic_sub_fetch(&(v)->counter, i, __ATOMIC_SEQ_CST)
 
 /* There may be more threads than CPUs, and a writer may be preempted here */
@@ -47,14 +48,21 @@ typedef struct { s64 counter; } atomic64_t;
 #define unlikely(x)		__builtin_expect(!!(x), 0)
 #define BIT_ULL(n)		(1ULL << (n))
 #define GENMASK_ULL(h, l)	((~0ULL << (l)) & (~0ULL >> (63 - (h))))
+/* What the header asks is whether this is PREEMPT_RT */
+#ifdef STRESS_RT
+#define IS_ENABLED(CONFIG_option) 1
+#else
 #define IS_ENABLED(CONFIG_option) 0
+#endif
 #define ASSERT_EXCLUSIVE_WRITER(v) do { } while (0)
 #define lockdep_assert_preemption_disabled() do { } while (0)
 #define lock_map_acquire(map)	do { } while (0)
 #define lock_map_acquire_read(map) do { } while (0)
 #define lock_map_release(map)	do { } while (0)
-#define preempt_disable()	do { } while (0)
-#define preempt_enable()	do { } while (0)
+/* How often this thread disabled preemption */
+extern _Thread_local int preempt_depth;
+#define preempt_disable()	(preempt_depth++)
+#define preempt_enable()	(preempt_depth--)
 
 /* A static key is a variable that anybody may switch */
 #define DECLARE_STATIC_KEY_FALSE(key) extern bool key
