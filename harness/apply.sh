@@ -47,7 +47,7 @@ put_back()
 		done <"$SCRATCH/added"
 		while read -r f; do
 			rmdir "$DIR/$f" 2>/dev/null || :
-		done <"$SCRATCH/made"
+		done < <(cat "$SCRATCH/made" 2>/dev/null)
 		rm -f "$SCRATCH/moving"
 	fi
 	rm -rf "$SCRATCH"
