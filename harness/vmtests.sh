@@ -107,8 +107,8 @@ mm	60	mremap_dontunmap
 mm	300	hmm-tests
 mm	60	madv_populate
 mm	60	memfd_secret
-mm	120	ksm_tests -H -s 20	# 100
-mm	120	ksm_tests -P -s 20	# 100
+mm	120	ksm_tests -H -s 20 -l 600	# -s 100
+mm	120	ksm_tests -P -s 20 -l 600	# -s 100
 mm	60	ksm_tests -M -p 10
 mm	60	ksm_tests -U
 mm	60	ksm_tests -Z -p 10 -z 0
