@@ -107,8 +107,8 @@ mm	60	mremap_dontunmap
 mm	300	hmm-tests
 mm	60	madv_populate
 mm	60	memfd_secret
-mm	120	ksm_tests -H -s 20	# 100
-mm	120	ksm_tests -P -s 20	# 100
+mm	120	ksm_tests -H -s 20 -l 600	# -s 100
+mm	120	ksm_tests -P -s 20 -l 600	# -s 100
 mm	60	ksm_tests -M -p 10
 mm	60	ksm_tests -U
 mm	60	ksm_tests -Z -p 10 -z 0
@@ -143,7 +143,7 @@ test_hmm.sh: loads a module; the driver is built in, and hmm-tests are run
 charge_reserved_hugetlb.sh, hugetlb_reparenting_test.sh: cgroups of hugetlb, no anonymous memory
 hugetlb-soft-offline, hugetlb-read-hwpoison: destroy pages, are not run by default
 transhuge-stress of 6.1: has no end; that of 6.12 is run
-khugepaged file: there is no file system on a disk
+khugepaged file, stress-ng --swap: there is no file system on a disk
 "
 # stress-ng's stressors and options; the seconds are shared out
 STRESS="
@@ -187,7 +187,6 @@ numa 2
 tlb-shootdown 2
 full 1
 zero 2
-swap 1
 tmpfs 2
 "
 
@@ -308,7 +307,7 @@ boot()
 	done <<<"$TESTS"
 	nodes
 	bad=
-	GUEST_FILTER=not_stock GUEST_APPEND="secretmem.enable=1 no_timer_check" GUEST_RAM=3G GUEST_CPUS=2,sockets=2 GUEST_SHOW=show_line \
+	GUEST_FILTER=not_stock GUEST_APPEND="secretmem.enable=1 no_timer_check" GUEST_RAM=3G GUEST_CPUS=4,sockets=2 GUEST_SHOW=show_line \
 		guest_boot x86_64 "$((3600 * SLOW))" "${NODES[@]}" || bad=1
 	summary
 }
@@ -328,11 +327,12 @@ not_stock()
 	grep -avE 'WARNING: .* hugetlb_split\+'
 }
 
-# nodes: QEMU's arguments for two memory nodes of a guest of 3 GB
+# nodes: QEMU's arguments for two memory nodes of a guest of 3 GB; migration wants
+# two threads beside its own
 nodes()
 {
-	NODES=(-object "memory-backend-ram,id=m0,size=1536M" -numa "node,memdev=m0,cpus=0"
-		-object "memory-backend-ram,id=m1,size=1536M" -numa "node,memdev=m1,cpus=1")
+	NODES=(-object "memory-backend-ram,id=m0,size=1536M" -numa "node,memdev=m0,cpus=0-1"
+		-object "memory-backend-ram,id=m1,size=1536M" -numa "node,memdev=m1,cpus=2-3")
 }
 
 # compare STOCK OURS: each test of ours, judged by what stock says of it. Tests
@@ -442,7 +442,7 @@ stress()
 	done <<<"$STRESS"
 	nodes
 	where=stress-ng bad=
-	GUEST_APPEND=no_timer_check GUEST_RAM=3G GUEST_CPUS=2,sockets=2 GUEST_SHOW=show_line \
+	GUEST_APPEND=no_timer_check GUEST_RAM=3G GUEST_CPUS=4,sockets=2 GUEST_SHOW=show_line \
 		guest_boot x86_64 $(((STRESS_SECONDS * 4 + 1200) * SLOW)) "${NODES[@]}" || bad=1
 	summary
 	[ -z "$bad" ] || echo "not ok vmtests stress-ng: the guest itself, see above" >>"$RUN/summary"
