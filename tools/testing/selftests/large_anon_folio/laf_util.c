@@ -1185,8 +1185,12 @@ static void set_baseline(void)
 		laf_set_size(order, "never");
 	/* Faults try hard to get what they want: failure is a test of its own */
 	laf_set(THP "defrag", "madvise");
-	/* Nor shall it make huge pages of what is sparse on purpose */
+	/*
+	 * Nor shall it make huge pages of what is sparse on purpose, or of what is
+	 * looked at: it runs when PMD size is on.
+	 */
 	laf_set(THP "khugepaged/max_ptes_none", "0");
+	laf_set(THP "khugepaged/scan_sleep_millisecs", "1000000000");
 	if (laf_exists(POLICY))
 		laf_set(POLICY, "strict");
 	/* What others have on the deferred-split queues is split now, not later */
