@@ -149,3 +149,33 @@ void good_some(struct folio *folio, struct mm_struct *mm, bool count)
 	if (count)
 		folio_end_rmap(folio, sole);
 }
+
+bool bad_within(struct atomic_seqcount *s, atomic_t *v)
+{
+	asq_t seq;
+	int n;
+
+	for (;;) {
+		if (try_read_atomic_seqcount_begin(s, &seq)) {
+			n = atomic_read(v);
+			if (n)
+				return n;
+		}
+		cpu_relax();
+	}
+}
+
+bool good_within(struct atomic_seqcount *s, atomic_t *v)
+{
+	asq_t seq;
+	int n;
+
+	for (;;) {
+		if (try_read_atomic_seqcount_begin(s, &seq)) {
+			n = atomic_read(v);
+			if (!read_atomic_seqcount_retry(s, seq))
+				return n;
+		}
+		cpu_relax();
+	}
+}

@@ -149,6 +149,17 @@ if (!try_read_atomic_seqcount_begin(S, &seq)) T
   ... when != read_atomic_seqcount_retry(...)
 * return@p ...;
 
+@unasked_within depends on !patch exists@
+expression S, seq;
+position p != asks.a;
+@@
+
+if (try_read_atomic_seqcount_begin(S, &seq)) {
+  ... when != read_atomic_seqcount_retry(...)
+* return@p ...;
+  ...
+}
+
 @ignored depends on !patch@
 expression S, seq;
 position p;
@@ -209,6 +220,12 @@ p << unasked_try.p;
 coccilib.org.print_todo(p[0], "WARNING what was read is used without read_atomic_seqcount_retry()")
 
 @script:python depends on org@
+p << unasked_within.p;
+@@
+
+coccilib.org.print_todo(p[0], "WARNING what was read is used without read_atomic_seqcount_retry()")
+
+@script:python depends on org@
 p << ignored.p;
 @@
 
@@ -254,6 +271,12 @@ coccilib.report.print_report(p[0], "WARNING: what was read is used without read_
 
 @script:python depends on report@
 p << unasked_try.p;
+@@
+
+coccilib.report.print_report(p[0], "WARNING: what was read is used without read_atomic_seqcount_retry()")
+
+@script:python depends on report@
+p << unasked_within.p;
 @@
 
 coccilib.report.print_report(p[0], "WARNING: what was read is used without read_atomic_seqcount_retry()")
