@@ -295,8 +295,8 @@ static bool is_pmd(int kb)
 	return (unsigned long)kb == pmd_kb;
 }
 
-/* Memory in folios of @kb, mapped by page tables and written to */
-static void fill(size_t size, int kb)
+/* Memory in folios of @kb, written to; huge pages as they are */
+static void fill_whole(size_t size, int kb)
 {
 	unsigned long before = allocated(kb), folios;
 
@@ -307,6 +307,12 @@ static void fill(size_t size, int kb)
 	if ((unsigned long)kb * 1024 > page && folios < size / (kb * 1024UL))
 		stop("got %lu folios of %d kB, not %lu: memory is too full or too fragmented",
 		     folios, kb, size / (kb * 1024UL));
+}
+
+/* The same, mapped by page tables */
+static void fill(size_t size, int kb)
+{
+	fill_whole(size, kb);
 	if (is_pmd(kb)) {
 		remap(PROT_READ);
 		remap(PROT_READ | PROT_WRITE);
@@ -552,7 +558,11 @@ static void contend_once(int kind, int kb, int cpus)
 	pid_t pids[MAX_CPUS];
 	char c;
 
-	fill(CONTEND_AREA, kb);
+	/* A huge page is mapped by page tables in each child, when it first writes */
+	if (kind == COW_SEQ || kind == COW_RAND)
+		fill_whole(CONTEND_AREA, kb);
+	else
+		fill(CONTEND_AREA, kb);
 	retries = counter("/proc/vmstat", "rmap_id_retry");
 	if (pipe(done) || pipe(quit))
 		stop("pipe: %s", strerror(errno));
