@@ -109,16 +109,15 @@ one()
 	[ "$arch" = x86_64 ] || bus=device
 	truncate -s 512M "$RUN/direct" || die "can't write to $RUN"
 	start=$SECONDS
-	GUEST_CPUS=$cpus,sockets=2 GUEST_RAM=2G GUEST_SHOW=show_line GUEST_FILTER=cat
+	guest_nodes "$cpus"
+	GUEST_SHOW=show_line GUEST_FILTER=cat
 	GUEST_APPEND="no_timer_check movablecore=40% page_poison=1"
 	if [ "$kind" = kcsan ]; then
 		our_functions "$KNAME" | sort -u >"$RUN/ours"
 		[ -s "$RUN/ours" ] || die "found no function of the feature"
 		GUEST_FILTER=kcsan_ours
 	fi
-	guest_boot "$arch" $((seconds * 3 + 1200)) \
-		-object memory-backend-ram,id=m0,size=1G -numa "node,memdev=m0,cpus=0-$((cpus / 2 - 1))" \
-		-object memory-backend-ram,id=m1,size=1G -numa "node,memdev=m1,cpus=$((cpus / 2))-$((cpus - 1))" \
+	guest_boot "$arch" $((seconds * 3 + 1200)) "${NODES[@]}" \
 		-drive "if=none,id=direct,format=raw,cache=unsafe,file=$RUN/direct" \
 		-device "virtio-blk-$bus,drive=direct" || bad=1
 	rm -f "$RUN/direct"
