@@ -147,6 +147,7 @@ charge_reserved_hugetlb.sh, hugetlb_reparenting_test.sh: cgroups of hugetlb, no 
 hugetlb-soft-offline, hugetlb-read-hwpoison: destroy pages, are not run by default
 transhuge-stress of 6.1: has no end; that of 6.12 is run
 khugepaged file, stress-ng --swap: there is no file system on a disk
+stress-ng --mlockmany: it wants --pathological, for it may hang a machine
 "
 # stress-ng's stressors and options; the seconds are shared out
 STRESS="
@@ -171,7 +172,6 @@ malloc 2 --malloc-bytes 256m
 shm 2
 shm-sysv 2
 mlock 2
-mlockmany 2 --pathological
 munmap 2
 msync 2
 mprotect 2
