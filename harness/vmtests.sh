@@ -13,8 +13,11 @@ TABLE=$OUT/table.rst
 DOC=$ROOT/Documentation/mm/large_anon_folio.rst
 THP=/sys/kernel/mm/transparent_hugepage
 STRESS_SECONDS=${LAF_STRESS_SECONDS:-600}
-# A machine that has other work, too, needs more time
+# A machine that has other work, too, needs more time. A CPU of the guest that does
+# not run is no lockup: ksmd flushes TLBs with a lock held that khugepaged spins on.
 SLOW=${LAF_SLOW:-1}
+APPEND="secretmem.enable=1 no_timer_check"
+[ "$SLOW" -le 1 ] || APPEND+=" nosoftlockup rcupdate.rcu_cpu_stall_suppress=1"
 
 # Which tests, seconds that it may take, program and arguments as run_vmtests.sh
 # has them; 'set' is a line for init. Arguments that were scaled down for a CPU that
@@ -107,8 +110,8 @@ mm	60	mremap_dontunmap
 mm	300	hmm-tests
 mm	60	madv_populate
 mm	60	memfd_secret
-mm	120	ksm_tests -H -s 20 -l 600	# -s 100
-mm	120	ksm_tests -P -s 20 -l 600	# -s 100
+mm	120	ksm_tests -H -s 8 -l 600	# -s 100
+mm	120	ksm_tests -P -s 8 -l 600	# -s 100
 mm	60	ksm_tests -M -p 10
 mm	60	ksm_tests -U
 mm	60	ksm_tests -Z -p 10 -z 0
@@ -144,6 +147,7 @@ charge_reserved_hugetlb.sh, hugetlb_reparenting_test.sh: cgroups of hugetlb, no 
 hugetlb-soft-offline, hugetlb-read-hwpoison: destroy pages, are not run by default
 transhuge-stress of 6.1: has no end; that of 6.12 is run
 khugepaged file, stress-ng --swap: there is no file system on a disk
+stress-ng --mlockmany: it wants --pathological, for it may hang a machine
 "
 # stress-ng's stressors and options; the seconds are shared out
 STRESS="
@@ -168,7 +172,6 @@ malloc 2 --malloc-bytes 256m
 shm 2
 shm-sysv 2
 mlock 2
-mlockmany 2 --pathological
 munmap 2
 msync 2
 mprotect 2
@@ -307,7 +310,7 @@ boot()
 	done <<<"$TESTS"
 	nodes
 	bad=
-	GUEST_FILTER=not_stock GUEST_APPEND="secretmem.enable=1 no_timer_check" GUEST_RAM=3G GUEST_CPUS=4,sockets=2 GUEST_SHOW=show_line \
+	GUEST_FILTER=not_stock GUEST_APPEND=$APPEND GUEST_RAM=3G GUEST_CPUS=4,sockets=2 GUEST_SHOW=show_line \
 		guest_boot x86_64 "$((3600 * SLOW))" "${NODES[@]}" || bad=1
 	summary
 }
@@ -442,7 +445,7 @@ stress()
 	done <<<"$STRESS"
 	nodes
 	where=stress-ng bad=
-	GUEST_APPEND=no_timer_check GUEST_RAM=3G GUEST_CPUS=4,sockets=2 GUEST_SHOW=show_line \
+	GUEST_APPEND=$APPEND GUEST_RAM=3G GUEST_CPUS=4,sockets=2 GUEST_SHOW=show_line \
 		guest_boot x86_64 $(((STRESS_SECONDS * 4 + 1200) * SLOW)) "${NODES[@]}" || bad=1
 	summary
 	[ -z "$bad" ] || echo "not ok vmtests stress-ng: the guest itself, see above" >>"$RUN/summary"
