@@ -21,7 +21,7 @@ static atomic64_t sums[2];
 static atomic64_t sections, soles, accepted, mixed, preemptible;
 static bool stop;
 
-_Thread_local int preempt_depth;
+__thread int preempt_depth;
 
 static bool section(int change)
 {
@@ -99,8 +99,9 @@ int main(int argc, char **argv)
 	for (long i = 0; i < threads; i++)
 		pthread_join(t[i], NULL);
 
-	bad = atomic64_read(&mixed) || atomic64_read(&preemptible) || atomic_read(&nr) || atomic64_read(&sums[0]) ||
-	      atomic64_read(&sums[1]) || atomic64_read(&seq.word) & ATOMIC_SEQCOUNT_ACTIVE ||
+	bad = atomic64_read(&mixed) || atomic64_read(&preemptible) || atomic_read(&nr) ||
+	      atomic64_read(&sums[0]) || atomic64_read(&sums[1]) ||
+	      atomic64_read(&seq.word) & ATOMIC_SEQCOUNT_ACTIVE ||
 	      !atomic64_read(&accepted) || !atomic64_read(&soles);
 	printf("%ld threads, %lld sections, %lld by a sole writer; ", threads,
 	       (long long)atomic64_read(&sections), (long long)atomic64_read(&soles));

@@ -60,7 +60,7 @@ typedef struct { s64 counter; } atomic64_t;
 #define lock_map_acquire_read(map) do { } while (0)
 #define lock_map_release(map)	do { } while (0)
 /* How often this thread disabled preemption */
-extern _Thread_local int preempt_depth;
+extern __thread int preempt_depth;
 #define preempt_disable()	(preempt_depth++)
 #define preempt_enable()	(preempt_depth--)
 
