@@ -193,17 +193,17 @@ guest_accel()
 	say "KVM does not run guests here; QEMU translates (TCG), which is slower"
 }
 
-# guest_nodes CPUS: set GUEST_CPUS, GUEST_RAM and NODES, QEMU's arguments for a guest
-# of two memory nodes that share the CPUs
+# guest_nodes CPUS [MB]: set GUEST_CPUS, GUEST_RAM and NODES, QEMU's arguments for a
+# guest of two memory nodes, each of MB (1024), that share the CPUs
 guest_nodes()
 {
-	local half=$(($1 / 2))
+	local half=$(($1 / 2)) mb=${2:-1024}
 
 	GUEST_CPUS=$1,sockets=2
-	GUEST_RAM=2G
+	GUEST_RAM=$((mb * 2))M
 	# shellcheck disable=SC2034 # for the callers
-	NODES=(-object "memory-backend-ram,id=m0,size=1G" -numa "node,memdev=m0,cpus=0-$((half - 1))"
-		-object "memory-backend-ram,id=m1,size=1G" -numa "node,memdev=m1,cpus=$half-$(($1 - 1))")
+	NODES=(-object "memory-backend-ram,id=m0,size=${mb}M" -numa "node,memdev=m0,cpus=0-$((half - 1))"
+		-object "memory-backend-ram,id=m1,size=${mb}M" -numa "node,memdev=m1,cpus=$half-$(($1 - 1))")
 }
 
 # guest_boot ARCH SECONDS [QEMU-ARG...]: boot IMAGE with GUEST_ROOT, do its

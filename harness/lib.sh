@@ -177,24 +177,23 @@ unlock()
 # install its compiler
 kvars()
 {
+	local cross=
+
+	case $1 in
+	arm64)		cross=aarch64-linux-gnu ;;
+	s390)		cross=s390x-linux-gnu ;;
+	riscv)		cross=riscv64-linux-gnu ;;
+	powerpc)	cross=powerpc64le-linux-gnu ;;
+	esac
 	need gcc make bison flex bc libc6-dev libelf-dev libssl-dev ccache \
 		-- "builds kernels"
 	KVARS=(ARCH="$1")
 	if [ "${2:-gcc}" = clang ]; then
 		need clang-14 lld-14 llvm-14 -- "builds kernels with Clang"
 		KVARS+=(LLVM=-14)
-	elif [ "$1" = arm64 ]; then
-		need gcc-aarch64-linux-gnu -- "builds arm64 kernels"
-		KVARS+=(CROSS_COMPILE=aarch64-linux-gnu-)
-	elif [ "$1" = s390 ]; then
-		need gcc-s390x-linux-gnu -- "builds s390 kernels"
-		KVARS+=(CROSS_COMPILE=s390x-linux-gnu-)
-	elif [ "$1" = riscv ]; then
-		need gcc-riscv64-linux-gnu -- "builds riscv64 kernels"
-		KVARS+=(CROSS_COMPILE=riscv64-linux-gnu-)
-	elif [ "$1" = powerpc ]; then
-		need gcc-powerpc64le-linux-gnu -- "builds powerpc64le kernels"
-		KVARS+=(CROSS_COMPILE=powerpc64le-linux-gnu-)
+	elif [ -n "$cross" ]; then
+		need "gcc-$cross" -- "builds $1 kernels"
+		KVARS+=(CROSS_COMPILE="$cross-")
 	fi
 }
 

@@ -308,9 +308,10 @@ boot()
 		# shellcheck disable=SC2086 # words
 		guest_do run "$(words "$what/$prog" $args)" $((limit * SLOW)) "$@" $args
 	done <<<"$TESTS"
-	nodes
+	# migration wants two threads beside its own
+	guest_nodes 4 1536
 	bad=
-	GUEST_FILTER=not_stock GUEST_APPEND=$APPEND GUEST_RAM=3G GUEST_CPUS=4,sockets=2 GUEST_SHOW=show_line \
+	GUEST_FILTER=not_stock GUEST_APPEND=$APPEND GUEST_SHOW=show_line \
 		guest_boot x86_64 "$((3600 * SLOW))" "${NODES[@]}" || bad=1
 	summary
 }
@@ -328,14 +329,6 @@ summary()
 not_stock()
 {
 	grep -avE 'WARNING: .* hugetlb_split\+'
-}
-
-# nodes: QEMU's arguments for two memory nodes of a guest of 3 GB; migration wants
-# two threads beside its own
-nodes()
-{
-	NODES=(-object "memory-backend-ram,id=m0,size=1536M" -numa "node,memdev=m0,cpus=0-1"
-		-object "memory-backend-ram,id=m1,size=1536M" -numa "node,memdev=m1,cpus=2-3")
 }
 
 # compare STOCK OURS: each test of ours, judged by what stock says of it. Tests
@@ -443,9 +436,9 @@ stress()
 		guest_do run "$(words "stress-ng/$name" $args)" $((each * 4 + 120 * SLOW)) /usr/bin/stress-ng \
 			--verify --oomable --timeout "${each}s" --temp-path /tmp --"$name" $args
 	done <<<"$STRESS"
-	nodes
+	guest_nodes 4 1536
 	where=stress-ng bad=
-	GUEST_APPEND=$APPEND GUEST_RAM=3G GUEST_CPUS=4,sockets=2 GUEST_SHOW=show_line \
+	GUEST_APPEND=$APPEND GUEST_SHOW=show_line \
 		guest_boot x86_64 $(((STRESS_SECONDS * 4 + 1200) * SLOW)) "${NODES[@]}" || bad=1
 	summary
 	[ -z "$bad" ] || echo "not ok vmtests stress-ng: the guest itself, see above" >>"$RUN/summary"
