@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What is done with a run of PTEs that maps a large anonymous folio by fork, zap,
- * madvise() and mprotect().
+ * madvise() and mprotect(); fork does it with those of files, too.
  *
  * Each of these is called by the loop over a page table where it met a large
  * folio. It handles as much as is alike, and says how much that was; what it
@@ -49,14 +49,17 @@ static bool any_pte_dirty(pte_t *ptep, int nr)
 }
 
 /**
- * copy_folio_ptes - Fork: copy a run of PTEs of a large anonymous folio.
+ * copy_folio_ptes - Fork: copy a run of PTEs of a large folio.
  * @dst_vma: The child's VMA.
  * @src_vma: The parent's: a mapping that is copied on write.
  * @dst_pte: The child's PTE for @addr. None of the run is present there.
  * @src_pte: The parent's PTE for @addr.
- * @page: The page of a large anonymous folio that it maps.
+ * @page: The page of a large folio that it maps.
  * @addr: Address of that page.
  * @end: Where the VMA or the page table ends.
+ *
+ * A file's folio is not written to by way of such a mapping, and so can't be
+ * exclusive.
  *
  * A dirty bit means that the page differs from its copy in swap, so each page
  * keeps its own: it ends a run. Soft-dirty does so only where it is tracked.
@@ -86,8 +89,10 @@ int copy_folio_ptes(struct vm_area_struct *dst_vma,
 	nr = folio_pte_batch(folio, src_pte, pte, nr, flags, &writable, NULL, NULL);
 
 	folio_ref_add(folio, nr);
-	if (unlikely(folio_try_dup_anon_rmap_ptes(folio, page, nr, src_vma,
-						  dst_vma))) {
+	if (!folio_test_anon(folio)) {
+		folio_dup_file_rmap_ptes(folio, page, nr, dst_vma);
+	} else if (unlikely(folio_try_dup_anon_rmap_ptes(folio, page, nr, src_vma,
+							 dst_vma))) {
 		folio_ref_sub(folio, nr);
 		return 0;
 	}

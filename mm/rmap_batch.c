@@ -10,6 +10,26 @@
 
 #include "internal.h"
 
+/* How many of them nobody mapped before */
+static __always_inline int add_pages(struct page *page, int nr, bool exclusive,
+				     bool sole)
+{
+	struct page *end = page + nr;
+	int mapped = 0;
+
+	for (; page < end; page++) {
+		const bool first = page_inc_mapcount(page, sole);
+
+		VM_WARN_ON_ONCE_PAGE(!first && (exclusive || PageAnonExclusive(page)),
+				     page);
+		mapped += first;
+		if (exclusive)
+			SetPageAnonExclusive(page);
+	}
+
+	return mapped;
+}
+
 static __always_inline void dup_pages(struct page *page, int nr, bool sole)
 {
 	struct page *end = page + nr;
@@ -59,6 +79,82 @@ static __always_inline int remove_kept_pages(struct page *page, int nr)
 		page_dec_mapcount(page, true);
 
 	return page - start;
+}
+
+/**
+ * folio_add_anon_rmap_ptes - Map a range of an anonymous folio again.
+ * @folio: The folio: large, anonymous, locked.
+ * @page: The first page of the range.
+ * @nr_pages: Number of pages.
+ * @vma: The VMA that they are mapped in.
+ * @address: Where the first of them is mapped.
+ * @exclusive: Whether they become exclusive: then nobody else maps them.
+ *
+ * For who puts PTEs in the place of migration or swap entries. The folio's lock
+ * keeps its charge from being moved, as in page_add_anon_rmap(), which is this for
+ * one page.
+ *
+ * By mainline's name, with a bool in place of its flags.
+ *
+ * Context: The page table lock is held. The caller took @nr_pages references.
+ */
+void folio_add_anon_rmap_ptes(struct folio *folio, struct page *page,
+			      int nr_pages, struct vm_area_struct *vma,
+			      unsigned long address, bool exclusive)
+{
+	bool sole;
+	int mapped;
+
+	VM_WARN_ON_FOLIO(!folio_test_anon(folio) || !folio_test_large(folio), folio);
+	VM_WARN_ON_FOLIO(!folio_test_locked(folio), folio);
+
+	/* As in folio_try_dup_anon_rmap_ptes() */
+	smp_mb__before_atomic();
+	sole = folio_begin_rmap(folio);
+	folio_count_rmap(folio, vma->vm_mm, nr_pages, sole);
+	if (sole)
+		mapped = add_pages(page, nr_pages, exclusive, true);
+	else
+		mapped = add_pages(page, nr_pages, exclusive, false);
+	folio_end_rmap(folio, sole);
+
+	if (mapped)
+		__lruvec_stat_mod_folio(folio, NR_ANON_MAPPED, mapped);
+	/* Who maps a page first may do so where the VMA is just being changed */
+	VM_WARN_ON_FOLIO(mapped < nr_pages &&
+			 (folio_anon_vma(folio)->root != vma->anon_vma->root ||
+			  page_to_pgoff(page) != linear_page_index(vma, address)), folio);
+
+	/* Only the folio's first page can stand for it; see there */
+	mlock_vma_page(page, vma, false);
+}
+
+/**
+ * folio_dup_file_rmap_ptes - Map a range of a folio of a file once more.
+ * @folio: The folio: large. It may be one that a driver maps.
+ * @page: The first page of the range.
+ * @nr_pages: Number of pages.
+ * @dst_vma: The VMA that it is mapped in now.
+ *
+ * What page_dup_file_rmap() does for one page: it is mapped already, so that no
+ * statistics change. By mainline's name.
+ *
+ * Context: The lock of the page table that maps the range already is held. The
+ *	caller took @nr_pages references.
+ */
+void folio_dup_file_rmap_ptes(struct folio *folio, struct page *page,
+			      int nr_pages, struct vm_area_struct *dst_vma)
+{
+	struct page *end = page + nr_pages;
+	bool sole;
+
+	VM_WARN_ON_FOLIO(folio_test_anon(folio) || !folio_test_large(folio), folio);
+
+	sole = page_begin_rmap(page);
+	page_count_rmap(page, dst_vma->vm_mm, nr_pages, sole);
+	for (; page < end; page++)
+		page_inc_mapcount(page, sole);
+	page_end_rmap(&folio->page, sole);
 }
 
 /**

@@ -31,6 +31,7 @@
 struct rmap_id rmap_id_shared;
 
 static DEFINE_IDA(rmap_ids);
+u32 rmap_id_last = RMAP_ID_NR - 1;
 static struct rmap_id_tables tables __ro_after_init;
 
 /*
@@ -77,7 +78,7 @@ void mm_rmap_id_alloc(struct mm_struct *mm)
 	int number = -ENOMEM;
 
 	if (id)
-		number = ida_alloc_range(&rmap_ids, 1, RMAP_ID_NR - 1, GFP_KERNEL);
+		number = ida_alloc_range(&rmap_ids, 1, rmap_id_last, GFP_KERNEL);
 	if (number < 0) {
 		kfree(id);
 		mm->rmap_id = &rmap_id_shared;

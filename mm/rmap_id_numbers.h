@@ -21,6 +21,9 @@
 /* How many IDs are on that sphere; rmap_id_init() counts them */
 #define RMAP_ID_NR		63738112U
 
+/* The highest number that an mm may get; tests lower it for a moment */
+extern u32 rmap_id_last;
+
 /**
  * struct rmap_id_tables - How many choices are left.
  * @ways: By the number of digits that are left, and by what is left of the sum of

@@ -291,3 +291,58 @@ int migrate_folio_ptes(struct folio *folio, struct vm_area_struct *vma,
 
 	return nr;
 }
+
+/**
+ * restore_folio_ptes - Migration: a run of migration entries becomes PTEs again.
+ * @folio: The folio that is mapped now: anonymous, large and locked.
+ * @page: Its page for @addr.
+ * @vma: The VMA.
+ * @ptep: The entry for @addr: a migration entry for the page that @page was.
+ * @addr: Its address.
+ * @end: Where the folio or the VMA ends.
+ *
+ * The run ends before what is not the entry of the next page, and where exclusive
+ * and shared pages meet. Each PTE gets what its own entry has kept.
+ *
+ * Context: The page table lock is held.
+ * Return: Number of PTEs, at least 1.
+ */
+int restore_folio_ptes(struct folio *folio, struct page *page,
+		       struct vm_area_struct *vma, pte_t *ptep,
+		       unsigned long addr, unsigned long end)
+{
+	swp_entry_t entry = pte_to_swp_entry(ptep_get(ptep));
+	const bool shared = is_readable_migration_entry(entry);
+	const unsigned long pfn = swp_offset_pfn(entry);
+	int nr, max_nr, i;
+
+	lockdep_assert_pte_held(vma->vm_mm, ptep);
+
+	max_nr = (min(end, pmd_addr_end(addr, end)) - addr) >> PAGE_SHIFT;
+	for (nr = 1; nr < max_nr; nr++) {
+		pte_t pte = ptep_get(ptep + nr);
+
+		if (!is_swap_pte(pte))
+			break;
+		entry = pte_to_swp_entry(pte);
+		if (!is_migration_entry(entry) || swp_offset_pfn(entry) != pfn + nr ||
+		    is_readable_migration_entry(entry) != shared)
+			break;
+	}
+
+	folio_ref_add(folio, nr);
+	folio_add_anon_rmap_ptes(folio, page, nr, vma, addr, !shared);
+
+	for (i = 0; i < nr; i++, ptep++, page++, addr += PAGE_SIZE) {
+		pte_t pte = migration_entry_to_pte(folio, page, vma, ptep_get(ptep));
+
+		set_pte_at(vma->vm_mm, addr, ptep, pte);
+		trace_remove_migration_pte(addr, pte_val(pte), folio_order(folio));
+		/* It was not present: no TLB has it */
+		update_mmu_cache(vma, addr, ptep);
+	}
+	if (vma->vm_flags & VM_LOCKED)
+		mlock_page_drain_local();
+
+	return nr;
+}

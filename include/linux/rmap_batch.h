@@ -125,6 +125,11 @@ static inline bool folio_freed_while_mapped(const struct folio *folio)
 
 #endif /* CONFIG_LARGE_ANON_FOLIO */
 
+void folio_add_anon_rmap_ptes(struct folio *folio, struct page *page,
+			      int nr_pages, struct vm_area_struct *vma,
+			      unsigned long address, bool exclusive);
+void folio_dup_file_rmap_ptes(struct folio *folio, struct page *page,
+			      int nr_pages, struct vm_area_struct *dst_vma);
 int folio_try_dup_anon_rmap_ptes(struct folio *folio, struct page *page,
 				 int nr_pages, struct vm_area_struct *src_vma,
 				 struct vm_area_struct *dst_vma);

@@ -508,7 +508,7 @@ int mock_copy_run(struct mock_pgtable *parent, struct mock_pgtable *child,
 
 	nr = copy_folio_ptes(child->vma, parent->vma, dst, src, pte_page(ptep_get(src)),
 			     addr, mock_addr(parent, end));
-	add_mm_counter(child->mm, MM_ANONPAGES, nr);
+	add_mm_counter(child->mm, mm_counter(pte_page(ptep_get(src))), nr);
 
 	raw_write_seqcount_end(&parent->mm->write_protect_seq);
 	spin_unlock(src_ptl);

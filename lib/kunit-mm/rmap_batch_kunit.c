@@ -338,27 +338,36 @@ static void model_remove(struct model *m, unsigned int mm, unsigned int first,
 }
 
 /*
- * A page is mapped where it may have been before, as remove_migration_ptes() and
- * swap-in do it. @exclusive: only if nobody else maps it.
+ * Pages are mapped where they may have been before, as remove_migration_ptes() and
+ * swap-in do it. @exclusive: only if nobody else maps any of them.
  */
-static void model_add(struct model *m, unsigned int mm, unsigned int i, bool exclusive)
+static void model_add(struct model *m, unsigned int mm, unsigned int first,
+		      unsigned int nr, bool exclusive)
 {
 	struct vm_area_struct *vma = m->mms[mm]->vma;
-	struct page *page = folio_page(m->folio, i);
+	const unsigned long addr = vma->vm_start + first * PAGE_SIZE;
+	struct page *page = folio_page(m->folio, first);
+	unsigned int i;
 
 	/* As who put an entry in place of the last mapping did */
-	if (!model_mapcount(m, i))
-		ClearPageAnonExclusive(page);
+	for (i = first; i < first + nr; i++)
+		if (!model_mapcount(m, i))
+			ClearPageAnonExclusive(folio_page(m->folio, i));
 
-	folio_get(m->folio);
+	folio_ref_add(m->folio, nr);
 	folio_lock(m->folio);
 	preempt_disable();
-	page_add_anon_rmap(page, vma, vma->vm_start + i * PAGE_SIZE,
-			   exclusive ? RMAP_EXCLUSIVE : RMAP_NONE);
+	if (nr == 1)
+		page_add_anon_rmap(page, vma, addr,
+				   exclusive ? RMAP_EXCLUSIVE : RMAP_NONE);
+	else
+		folio_add_anon_rmap_ptes(m->folio, page, nr, vma, addr, exclusive);
 	preempt_enable();
 	folio_unlock(m->folio);
-	m->mapped[mm][i] = true;
-	m->exclusive[i] = exclusive;
+	for (i = first; i < first + nr; i++) {
+		m->mapped[mm][i] = true;
+		m->exclusive[i] = exclusive;
+	}
 }
 
 static void model_pin(struct model *m)
@@ -402,19 +411,31 @@ static unsigned int pick_range(struct model *m, struct rnd_state *rnd, int in, i
 	return most || !nr ? nr : 1 + pick(rnd, nr);
 }
 
-/* A page that @mm does not map, and that it may map again; -1 if there is none */
-static int pick_gap(struct model *m, struct rnd_state *rnd, unsigned int mm)
+/* Whether @mm may map the page again: what is exclusive is mapped by one */
+static bool is_gap(const struct model *m, unsigned int mm, unsigned int i)
 {
-	unsigned int start = pick(rnd, m->nr), k;
+	return i < m->nr && !m->mapped[mm][i] &&
+	       !(m->exclusive[i] && model_mapcount(m, i));
+}
 
-	for (k = 0; k < m->nr; k++) {
-		unsigned int i = (start + k) % m->nr;
+/*
+ * Pages that @mm may map again.
+ *
+ * Return: Their number, 0 if there is none. *only is whether nobody maps them.
+ */
+static unsigned int pick_gap(struct model *m, struct rnd_state *rnd, unsigned int mm,
+			     unsigned int *first, bool *only)
+{
+	unsigned int start = pick(rnd, m->nr), most = 1 + pick(rnd, m->nr), k, nr;
 
-		/* What is exclusive is mapped by one */
-		if (!m->mapped[mm][i] && !(m->exclusive[i] && model_mapcount(m, i)))
-			return i;
-	}
-	return -1;
+	for (k = 0; k < m->nr && !is_gap(m, mm, (start + k) % m->nr); k++)
+		;
+	*first = (start + k) % m->nr;
+	*only = true;
+	for (nr = 0; nr < most && is_gap(m, mm, *first + nr); nr++)
+		*only = *only && !model_mapcount(m, *first + nr);
+
+	return nr;
 }
 
 static void random_step(struct model *m, struct rnd_state *rnd, unsigned int forks,
@@ -422,7 +443,7 @@ static void random_step(struct model *m, struct rnd_state *rnd, unsigned int for
 {
 	unsigned int op = pick(rnd, 11), mm = pick(rnd, NR_MMS), first, nr;
 	unsigned int other = (mm + 1 + pick(rnd, NR_MMS - 1)) % NR_MMS;
-	int gap;
+	bool only;
 
 	if (op == 8 && m->pins) {
 		model_unpin(m);
@@ -431,10 +452,10 @@ static void random_step(struct model *m, struct rnd_state *rnd, unsigned int for
 		model_pin(m);
 		model_check(m, "pin", step);
 	} else if (op > 8) {
-		gap = pick_gap(m, rnd, mm);
-		if (gap < 0)
+		nr = pick_gap(m, rnd, mm, &first, &only);
+		if (!nr)
 			return;
-		model_add(m, mm, gap, !model_mapcount(m, gap) && pick(rnd, 2));
+		model_add(m, mm, first, nr, only && pick(rnd, 2));
 		model_check(m, "add", step);
 	} else if (op < forks) {
 		nr = pick_range(m, rnd, mm, other, &first);
@@ -526,7 +547,7 @@ static void rmap_without_ids(struct kunit *test)
 			model_remove(m, mm, page, 1);
 			total--;
 		} else {
-			model_add(m, mm, page, false);
+			model_add(m, mm, page, 1, false);
 			total++;
 		}
 		KUNIT_EXPECT_EQ(test, folio_mapcount(m->folio), total);
@@ -695,6 +716,89 @@ static void copy_mixes(struct kunit *test)
 		}
 		mock_pgtable_release(child);
 		mock_pgtable_release(parent);
+	}
+}
+
+static void check_file_copy(struct kunit *test, struct folio *folio,
+			    struct mock_pgtable **mocks, unsigned int first, unsigned int end)
+{
+	static struct mock_counts before, now;
+	const unsigned int nr = end - first;
+	unsigned int i;
+
+	mock_count(&before);
+	KUNIT_EXPECT_EQ(test, mock_copy_run(mocks[0], mocks[1], 1 + first, 1 + end), (int)nr);
+	mock_count(&now);
+	/* These are counted once */
+	KUNIT_EXPECT_EQ(test, now.file_mapped, before.file_mapped);
+	KUNIT_EXPECT_EQ(test, get_mm_counter(mocks[1]->mm, MM_FILEPAGES), (unsigned long)nr);
+	KUNIT_EXPECT_EQ_MSG(test, folio_mapcount(folio), 4 + nr, "pages %u to %u", first, end);
+	KUNIT_EXPECT_EQ(test, folio_large_mapcount(folio), 4 + (int)nr);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 5 + (int)nr);
+	KUNIT_EXPECT_TRUE(test, folio_mapped_shared(folio, mocks[0]->mm));
+	for (i = 0; i < 4; i++) {
+		const bool copied = i >= first && i < end;
+
+		KUNIT_EXPECT_EQ_MSG(test, page_mapcount(folio_page(folio, i)), 1 + copied,
+				    "pages %u to %u: page %u", first, end, i);
+		mock_expect_pte(test, mock_pte(mocks[0], 1 + i), folio_page(folio, i),
+				MOCK_YOUNG, "parent", first << 4 | end, i);
+		if (copied)
+			mock_expect_pte(test, mock_pte(mocks[1], 1 + i),
+					folio_page(folio, i), 0, "child",
+					first << 4 | end, i);
+		else
+			KUNIT_EXPECT_TRUE(test, pte_none(mock_pte(mocks[1], 1 + i)));
+	}
+
+	mock_unmap(mocks[1], 0, 6);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 5);
+	KUNIT_EXPECT_EQ(test, get_mm_counter(mocks[1]->mm, MM_FILEPAGES), 0UL);
+	if (folio_has_rmap_id(folio))
+		KUNIT_EXPECT_FALSE(test, folio_mapped_shared(folio, mocks[0]->mm));
+}
+
+/*
+ * Any part of what is mapped of a file's large folio is copied at once, too, and so
+ * is what a driver maps, which is not tracked.
+ */
+static void copy_files(struct kunit *test)
+{
+	static struct address_space mapping;
+	struct mock_pgtable *mocks[2];
+	unsigned int driver, first, end, i;
+
+	for (i = 0; i < 2; i++)
+		mocks[i] = mock_pgtable_create(test, 0, 6, MOCK_VM_FLAGS);
+	for (driver = 0; driver < 2; driver++) {
+		struct folio *folio;
+
+		folio = driver ? page_folio(alloc_pages(GFP_HIGHUSER_MOVABLE | __GFP_COMP, 2)) :
+				 vma_alloc_folio(GFP_HIGHUSER_MOVABLE, 2, mocks[0]->vma,
+						 mock_addr(mocks[0], 0), false);
+		KUNIT_ASSERT_NOT_NULL(test, folio);
+		folio->mapping = &mapping;
+		for (i = 0; i < 4; i++) {
+			struct page *page = folio_page(folio, i);
+
+			folio_get(folio);
+			folio_lock(folio);
+			preempt_disable();
+			page_add_file_rmap(page, mocks[0]->vma, false);
+			preempt_enable();
+			folio_unlock(folio);
+			inc_mm_counter(mocks[0]->mm, MM_FILEPAGES);
+			mock_set_pte(mocks[0], 1 + i, mock_run_pte(page, MOCK_YOUNG));
+		}
+		for (first = 0; first < 4; first++)
+			for (end = first + 1; end <= 4 && !mock_failed(test); end++)
+				check_file_copy(test, folio, mocks, first, end);
+
+		mock_unmap(mocks[0], 0, 6);
+		KUNIT_EXPECT_EQ(test, folio_mapcount(folio), 0);
+		KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
+		folio->mapping = NULL;
+		folio_put(folio);
 	}
 }
 
@@ -1096,6 +1200,7 @@ static struct kunit_case rmap_batch_cases[] = {
 	KUNIT_CASE(rmap_pinned),
 	KUNIT_CASE(copy_mixes),
 	KUNIT_CASE(copy_ranges),
+	KUNIT_CASE(copy_files),
 	KUNIT_CASE(copy_pinned),
 	KUNIT_CASE(zap_whole),
 	KUNIT_CASE(zap_ranges),

@@ -330,6 +330,31 @@ static void mms_have_ids(struct kunit *test)
 	}
 }
 
+/* An mm that gets no ID shares one, which is counted; it is not given back */
+static void mm_without_id(struct kunit *test)
+{
+	struct mock_pgtable *other = mock_pgtable_create(test, 0, 4, MOCK_VM_FLAGS);
+	struct mm_struct *mm = kunit_kzalloc(test, sizeof(*mm), GFP_KERNEL);
+	unsigned long before = vm_events(RMAP_ID_SHARED);
+
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	rmap_id_last = 0;
+	mm_rmap_id_alloc(mm);
+	rmap_id_last = RMAP_ID_NR - 1;
+	KUNIT_EXPECT_PTR_EQ(test, mm->rmap_id, &rmap_id_shared);
+	KUNIT_EXPECT_EQ(test, vm_events(RMAP_ID_SHARED), before + 1);
+
+	/* The shared one stays what it is, and others have theirs as before */
+	mm_rmap_id_free(mm);
+	KUNIT_EXPECT_NE(test, rmap_id_shared.sums[2][0], 0ULL);
+	mm_rmap_id_alloc(mm);
+	KUNIT_EXPECT_PTR_NE(test, mm->rmap_id, &rmap_id_shared);
+	KUNIT_EXPECT_NE(test, number_of(mm->rmap_id), number_of(other->mm->rmap_id));
+	KUNIT_EXPECT_EQ(test, vm_events(RMAP_ID_SHARED), before + 1);
+	mm_rmap_id_free(mm);
+	mock_pgtable_release(other);
+}
+
 /* ------------------------------------------------------- after a fork */
 
 /* @nr pages of a new folio of the parent are mapped by the child, too */
@@ -831,6 +856,7 @@ static struct kunit_case rmap_id_cases[] = {
 	KUNIT_CASE(sums_need_members),
 	KUNIT_CASE(sums_of_real_ids),
 	KUNIT_CASE(mms_have_ids),
+	KUNIT_CASE(mm_without_id),
 	KUNIT_CASE(reuse_whole),
 	KUNIT_CASE(reuse_refused),
 	KUNIT_CASE(reuse_without_ids),

@@ -623,7 +623,8 @@ static void migrate_mixes(struct kunit *test)
 		for (i = 0; i < 4; i++) {
 			struct page *page = folio_page(folio, i);
 
-			KUNIT_EXPECT_PTR_EQ(test, pte_page(mock_pte(mock, i)), page);
+			mock_expect_pte(test, mock_pte(mock, i), page,
+					want[i] & known & ~MOCK_SHARED, "mm", mix, i);
 			KUNIT_EXPECT_EQ(test, page_mapcount(page), 1);
 			KUNIT_EXPECT_EQ_MSG(test, !PageAnonExclusive(page),
 					    !!(want[i] & MOCK_SHARED), "mix %#o, page %u", mix, i);
@@ -678,6 +679,59 @@ static void migrate_pinned(struct kunit *test)
 		folio_put(folio);
 		mock_pgtable_release(mock);
 	}
+}
+
+/*
+ * What became of the entries meanwhile is left as it is, on each side of where one
+ * page table ends: an entry that is gone, or one for another page. All others
+ * become PTEs again.
+ */
+static void restore_parts(struct kunit *test)
+{
+	const unsigned int skip = PMD_SIZE / PAGE_SIZE - 3;
+	const unsigned long flags = MOCK_WRITE | MOCK_YOUNG | MOCK_DIRTY | MOCK_SOFT_DIRTY;
+	const struct mock_run runs[] = {
+		{ .order = 3, .nr = 3, .flags = flags },
+		{ .order = 3, .at = 3, .first = 3, .nr = 5, .flags = flags },
+	};
+	const swp_entry_t other = make_writable_migration_entry(0);
+	unsigned int gone, kind, i;
+
+	for (gone = 0; gone < 9; gone++)
+		for (kind = 0; kind < 2 && !mock_failed(test); kind++) {
+			struct mock_pgtable *mock = mock_pgtable_create(test, skip, 8, MOCK_VM_FLAGS);
+			struct folio *folio = mock_map_run(mock, &runs[0]);
+			const int left = 8 - (gone < 8);
+
+			mock_map_pages(mock, folio, &runs[1]);
+			folio_lock(folio);
+			try_to_migrate(folio, 0);
+			KUNIT_EXPECT_EQ(test, folio_mapcount(folio), 0);
+			if (gone < 8)
+				mock_set_pte(mock, gone, kind ? swp_entry_to_pte(other) : __pte(0));
+			remove_migration_ptes(folio, folio, false);
+			folio_unlock(folio);
+
+			KUNIT_EXPECT_EQ_MSG(test, folio_mapcount(folio), left, "%u gone", gone);
+			KUNIT_EXPECT_EQ_MSG(test, folio_ref_count(folio), 1 + left, "%u gone", gone);
+			for (i = 0; i < 8; i++) {
+				struct page *page = folio_page(folio, i);
+
+				KUNIT_EXPECT_EQ_MSG(test, page_mapcount(page), i != gone,
+						    "%u gone, page %u", gone, i);
+				if (i != gone)
+					KUNIT_EXPECT_PTR_EQ(test, pte_page(mock_pte(mock, i)), page);
+				else if (kind)
+					KUNIT_EXPECT_TRUE(test, is_swap_pte(mock_pte(mock, i)));
+				else
+					KUNIT_EXPECT_TRUE(test, pte_none(mock_pte(mock, i)));
+			}
+			if (gone < 8) {
+				mock_set_pte(mock, gone, __pte(0));
+				add_mm_counter(mock->mm, MM_ANONPAGES, -1);
+			}
+			mock_pgtable_release(mock);
+		}
 }
 
 /* ---------------------------------------------------------------- mprotect */
@@ -762,6 +816,7 @@ static struct kunit_case unmap_cases[] = {
 	KUNIT_CASE(swap_stops),
 	KUNIT_CASE(migrate_mixes),
 	KUNIT_CASE(migrate_pinned),
+	KUNIT_CASE(restore_parts),
 	KUNIT_CASE(protect_mixes),
 	KUNIT_CASE(mock_leak_check),
 	{}
