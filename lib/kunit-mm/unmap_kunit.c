@@ -699,28 +699,33 @@ static void restore_parts(struct kunit *test)
 
 	for (gone = 0; gone < 9; gone++)
 		for (kind = 0; kind < 2 && !mock_failed(test); kind++) {
-			struct mock_pgtable *mock = mock_pgtable_create(test, skip, 8, MOCK_VM_FLAGS);
-			struct folio *folio = mock_map_run(mock, &runs[0]);
 			const int left = 8 - (gone < 8);
+			struct mock_pgtable *mock;
+			struct folio *folio;
 
+			mock = mock_pgtable_create(test, skip, 8, MOCK_VM_FLAGS);
+			folio = mock_map_run(mock, &runs[0]);
 			mock_map_pages(mock, folio, &runs[1]);
 			folio_lock(folio);
 			try_to_migrate(folio, 0);
 			KUNIT_EXPECT_EQ(test, folio_mapcount(folio), 0);
 			if (gone < 8)
-				mock_set_pte(mock, gone, kind ? swp_entry_to_pte(other) : __pte(0));
+				mock_set_pte(mock, gone,
+					     kind ? swp_entry_to_pte(other) : __pte(0));
 			remove_migration_ptes(folio, folio, false);
 			folio_unlock(folio);
 
 			KUNIT_EXPECT_EQ_MSG(test, folio_mapcount(folio), left, "%u gone", gone);
-			KUNIT_EXPECT_EQ_MSG(test, folio_ref_count(folio), 1 + left, "%u gone", gone);
+			KUNIT_EXPECT_EQ_MSG(test, folio_ref_count(folio), 1 + left, "%u gone",
+					    gone);
 			for (i = 0; i < 8; i++) {
 				struct page *page = folio_page(folio, i);
 
 				KUNIT_EXPECT_EQ_MSG(test, page_mapcount(page), i != gone,
 						    "%u gone, page %u", gone, i);
 				if (i != gone)
-					KUNIT_EXPECT_PTR_EQ(test, pte_page(mock_pte(mock, i)), page);
+					KUNIT_EXPECT_PTR_EQ(test, pte_page(mock_pte(mock, i)),
+							    page);
 				else if (kind)
 					KUNIT_EXPECT_TRUE(test, is_swap_pte(mock_pte(mock, i)));
 				else
