@@ -380,7 +380,10 @@ guest_tap()
 		run = ""
 		next
 	}
-	{ notes = notes "    " substr($0, 2) "\n" }
+	{
+		notes = notes "    " substr($0, 2) "\n"
+		if (length(notes) > 20000) notes = substr(notes, length(notes) - 15000)
+	}
 	END { if (prog != "") finish("did not end: the guest stopped in it", "") }
 	' "$1"
 }
