@@ -11,8 +11,8 @@
 #include "internal.h"
 
 /* How many of them nobody mapped before */
-static __always_inline int add_pages(struct page *page, int nr, bool exclusive,
-				     bool sole)
+static __always_inline int map_pages_again(struct page *page, int nr, bool exclusive,
+					   bool sole)
 {
 	struct page *end = page + nr;
 	int mapped = 0;
@@ -113,9 +113,9 @@ void folio_add_anon_rmap_ptes(struct folio *folio, struct page *page,
 	sole = folio_begin_rmap(folio);
 	folio_count_rmap(folio, vma->vm_mm, nr_pages, sole);
 	if (sole)
-		mapped = add_pages(page, nr_pages, exclusive, true);
+		mapped = map_pages_again(page, nr_pages, exclusive, true);
 	else
-		mapped = add_pages(page, nr_pages, exclusive, false);
+		mapped = map_pages_again(page, nr_pages, exclusive, false);
 	folio_end_rmap(folio, sole);
 
 	if (mapped)

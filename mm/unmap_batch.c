@@ -35,14 +35,16 @@ static int run_of(struct folio *folio, pte_t *ptep, unsigned long addr,
 
 /*
  * Take a page's PTE away to put an entry in its place. If the page must not
- * become shared by that, or the architecture objects, the PTE is put back.
+ * become shared by that, or the architecture objects, the PTE is put back; so it
+ * is if s390 tells now that its guest does without the page.
  */
 static bool take_pte(struct vm_area_struct *vma, unsigned long addr,
 		     pte_t *ptep, struct page *page, bool exclusive, pte_t *pte)
 {
 	/* Exclusive or not is asked when gup-fast can't find it any more */
 	*pte = ptep_get_and_clear(vma->vm_mm, addr, ptep);
-	if (arch_unmap_one(vma->vm_mm, vma, addr, *pte) < 0 ||
+	if (pte_unused(*pte) ||
+	    arch_unmap_one(vma->vm_mm, vma, addr, *pte) < 0 ||
 	    (exclusive && page_try_share_anon_rmap(page))) {
 		set_pte_at(vma->vm_mm, addr, ptep, *pte);
 		return false;
@@ -200,7 +202,7 @@ int unmap_folio_ptes(struct folio *folio, struct vm_area_struct *vma,
 
 	lockdep_assert_pte_held(vma->vm_mm, pte);
 
-	if (flags & TTU_HWPOISON || !pte_present(first) || pte_unused(first) ||
+	if (flags & TTU_HWPOISON || !pte_present(first) ||
 	    folio_test_swapbacked(folio) != folio_test_swapcache(folio))
 		return 0;
 
@@ -246,7 +248,7 @@ int migrate_folio_ptes(struct folio *folio, struct vm_area_struct *vma,
 
 	lockdep_assert_pte_held(mm, ptep);
 
-	if (!pte_present(pte) || pte_unused(pte))
+	if (!pte_present(pte))
 		return 0;
 	page = pfn_to_page(pte_pfn(pte));
 	max_nr = run_of(folio, ptep, addr, end,

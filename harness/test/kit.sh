@@ -1137,6 +1137,34 @@ test_no_boot()
 }
 t "a kernel that does not boot" test_no_boot
 
+# tap_of LINE...: what guest_tap makes of a program with these lines and status 0
+tap_of()
+{
+	{
+		echo "@start prog"
+		printf ' %s\n' "$@"
+		echo "@end prog exit 0"
+	} >result
+	with_lib '. harness/lib-guest.sh; guest_tap result try bare'
+}
+
+test_guest_tap()
+{
+	ready
+	same "no TAP" "$(tap_of "all is well")" "ok try prog: exit 0"
+	same "a test" "$(tap_of "TAP version 13" "1..1" "ok 1 one")" "ok try prog: one"
+	same "a skip" "$(tap_of "1..2" "ok 1 one # SKIP why" "ok 2 two")" \
+		"$(printf 'skip try prog: one # why\nok try prog: two')"
+	same "none" "$(tap_of "TAP version 13")" \
+		"skip try prog: the program # it announced tests and ran none"
+	same "too few" "$(tap_of "1..2" "ok 1 one" | head -n 2)" \
+		"$(printf 'ok try prog: one\nnot ok try prog: the program: it planned 2 tests and ran 1')"
+	# What a program says without end is not kept, nor gone through again for each line
+	mapfile -t talk < <(seq 60000 | sed 's/$/ one two three four five six/')
+	same "talk" "$(($(tap_of "1..1" "${talk[@]}" "not ok 1 one" | wc -c) < 30000))" 1
+}
+t "guest: what programs say becomes results" test_guest_tap
+
 test_guest_memory()
 {
 	ready
