@@ -49,6 +49,24 @@ void references(struct folio *folio, int nr)
 		folio_put(folio);
 }
 
+void dup_by_index(struct page *page, struct vm_area_struct *dst_vma, int nr)
+{
+	int i;
+
+	for (i = 0; i < nr; i++)
+		page_dup_file_rmap(page + i, false, dst_vma);
+}
+
+/* Found; no patch: the folio has to be locked, and what is exclusive be alike */
+void add_by_step(struct page *page, struct vm_area_struct *vma, unsigned long addr,
+		 int nr)
+{
+	int i;
+
+	for (i = 0; i < nr; i++, page++, addr += PAGE_SIZE)
+		page_add_anon_rmap(page, vma, addr, RMAP_NONE);
+}
+
 /* Runs are done as runs, and the rest page by page */
 void good_walk(struct vm_area_struct *vma, unsigned long addr,
 	       unsigned long end, pte_t *pte)

@@ -149,6 +149,24 @@ static inline bool pte_hw_settled(pte_t pte)
 {
 	return false;
 }
+
+/* Never called here: not each architecture has set_pte() */
+static inline void set_settled_pte(pte_t *ptep, pte_t pte)
+{
+	BUILD_BUG();
+}
+#else
+/**
+ * set_settled_pte - Change bits of a PTE that only the lock's holder writes to.
+ * @ptep: The PTE: it is pte_hw_settled().
+ * @pte: Its new value: for the same page.
+ *
+ * Context: The page table lock is held.
+ */
+static inline void set_settled_pte(pte_t *ptep, pte_t pte)
+{
+	set_pte(ptep, pte);
+}
 #endif
 
 #ifndef wrprotect_ptes
@@ -174,7 +192,7 @@ static inline void wrprotect_ptes(struct mm_struct *mm, unsigned long addr,
 		if (!pte_write(pte))
 			continue;
 		if (pte_hw_settled(pte))
-			set_pte(ptep, pte_wrprotect(pte));
+			set_settled_pte(ptep, pte_wrprotect(pte));
 		else
 			ptep_set_wrprotect(mm, addr, ptep);
 	}
@@ -307,7 +325,7 @@ static inline bool clear_young_dirty_ptes(struct mm_struct *mm,
 		if (dirty)
 			pte = pte_mkclean(pte);
 		if (settled)
-			set_pte(ptep, pte);
+			set_settled_pte(ptep, pte);
 		else
 			set_pte_at(mm, addr, ptep, pte);
 	}
@@ -372,6 +390,7 @@ static __always_inline pte_t pte_batch_key(pte_t pte, fpb_t flags)
 	return pte_wrprotect(pte_mkold(pte));
 }
 
+#ifndef folio_pte_batch
 /**
  * folio_pte_batch - Length of a run of PTEs that map consecutive pages of a folio.
  * @folio: The folio; it may be a small one.
@@ -428,5 +447,6 @@ folio_pte_batch(struct folio *folio, pte_t *ptep, pte_t pte, int max_nr,
 
 	return ptep - start;
 }
+#endif
 
 #endif /* _LINUX_PTE_BATCH_H */

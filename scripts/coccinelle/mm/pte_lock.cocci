@@ -53,7 +53,8 @@ pte_offset_map@o(&pmd, ...)
 @mapped depends on !patch exists@
 identifier run = {folio_pte_batch, set_ptes, wrprotect_ptes, get_and_clear_ptes, clear_full_ptes,
 		clear_young_dirty_ptes, copy_folio_ptes, zap_folio_ptes, lazyfree_folio_ptes,
-		cold_folio_ptes, protect_ptes, unmap_folio_ptes, migrate_folio_ptes};
+		cold_folio_ptes, protect_ptes, unmap_folio_ptes, migrate_folio_ptes,
+		restore_folio_ptes};
 expression ptep, pmd, addr;
 position p, q != own.o;
 @@
@@ -66,7 +67,8 @@ position p, q != own.o;
 @dropped depends on !patch exists@
 identifier run = {folio_pte_batch, set_ptes, wrprotect_ptes, get_and_clear_ptes, clear_full_ptes,
 		clear_young_dirty_ptes, copy_folio_ptes, zap_folio_ptes, lazyfree_folio_ptes,
-		cold_folio_ptes, protect_ptes, unmap_folio_ptes, migrate_folio_ptes};
+		cold_folio_ptes, protect_ptes, unmap_folio_ptes, migrate_folio_ptes,
+		restore_folio_ptes};
 expression ptep, ptl;
 position p;
 @@

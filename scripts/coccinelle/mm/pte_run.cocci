@@ -255,6 +255,7 @@ for@l (...;...; <+... ptep++ ...+>)
 @looks exists@
 identifier run = {folio_pte_batch, copy_folio_ptes, zap_folio_ptes, protect_ptes,
 		lazyfree_folio_ptes, cold_folio_ptes, unmap_folio_ptes, migrate_folio_ptes,
+		restore_folio_ptes,
 		folio_remove_rmap_ptes, folio_try_dup_anon_rmap_ptes};
 position b;
 @@

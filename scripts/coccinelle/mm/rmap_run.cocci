@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /// References and mappings of a run of a folio's pages are counted at once:
-/// folio_ref_add(), folio_put_refs(), folio_try_dup_anon_rmap_ptes(),
+/// folio_ref_add(), folio_put_refs(), folio_add_anon_rmap_ptes(),
+/// folio_try_dup_anon_rmap_ptes(), folio_dup_file_rmap_ptes(),
 /// folio_remove_rmap_ptes(). Page by page, each costs its own locked
 /// instructions, and the folio may visit the deferred-split queue in between.
 ///
 //# Functions that look for runs are not reported: what they do page by page are
 //# the pages that are left. Patch mode rewrites loops that do nothing else; the
-//# rmap functions for runs are for large anonymous folios, which it can't see.
+//# rmap functions for runs are for large folios, which it can't see.
 ///
 // Confidence: Moderate
 // Options: --no-includes --include-headers
@@ -22,6 +23,8 @@ virtual report
 
 RUN = {"page_remove_rmap": "folio_remove_rmap_ptes",
        "page_try_dup_anon_rmap": "folio_try_dup_anon_rmap_ptes",
+       "page_dup_file_rmap": "folio_dup_file_rmap_ptes",
+       "page_add_anon_rmap": "folio_add_anon_rmap_ptes",
        "folio_remove_rmap_pte": "folio_remove_rmap_ptes",
        "folio_try_dup_anon_rmap_pte": "folio_try_dup_anon_rmap_ptes",
        "folio_dup_file_rmap_pte": "folio_dup_file_rmap_ptes",
@@ -50,6 +53,10 @@ fn(...)
 - for (i = 0; i < n; i++)
 -	page_remove_rmap(page + i, vma, false);
 + folio_remove_rmap_ptes(page_folio(page), page, n, vma);
+|
+- for (i = 0; i < n; i++)
+-	page_dup_file_rmap(page + i, false, vma);
++ folio_dup_file_rmap_ptes(page_folio(page), page, n, vma);
 |
 - for (i = 0; i < n; i++)
 -	folio_remove_rmap_pte(folio, page + i, vma);
@@ -84,7 +91,8 @@ fn(...)
 @looks exists@
 identifier run = {folio_pte_batch, copy_folio_ptes, zap_folio_ptes, protect_ptes,
 		lazyfree_folio_ptes, cold_folio_ptes, unmap_folio_ptes, migrate_folio_ptes,
-		folio_remove_rmap_ptes, folio_try_dup_anon_rmap_ptes};
+		restore_folio_ptes, folio_remove_rmap_ptes, folio_try_dup_anon_rmap_ptes,
+		folio_dup_file_rmap_ptes, folio_add_anon_rmap_ptes};
 position b;
 @@
 
@@ -99,7 +107,8 @@ batched.update((p.file, p.current_element) for p in b)
 // From page to page.
 @pages depends on !patch exists@
 identifier i, page;
-identifier f = {page_remove_rmap, page_try_dup_anon_rmap, folio_remove_rmap_pte,
+identifier f = {page_remove_rmap, page_try_dup_anon_rmap, page_dup_file_rmap,
+		page_add_anon_rmap, folio_remove_rmap_pte,
 		folio_try_dup_anon_rmap_pte, folio_dup_file_rmap_pte,
 		folio_add_anon_rmap_pte, folio_add_file_rmap_pte};
 position pp;
@@ -126,7 +135,8 @@ for (...;...; <+... page++ ...+>) {
 @ptes depends on !patch exists@
 typedef pte_t;
 pte_t *ptep;
-identifier f = {page_remove_rmap, page_try_dup_anon_rmap, folio_remove_rmap_pte,
+identifier f = {page_remove_rmap, page_try_dup_anon_rmap, page_dup_file_rmap,
+		page_add_anon_rmap, folio_remove_rmap_pte,
 		folio_try_dup_anon_rmap_pte, folio_dup_file_rmap_pte,
 		folio_add_anon_rmap_pte, folio_add_file_rmap_pte};
 position pt : script:python() { alone(pt) };
