@@ -276,7 +276,8 @@ tap()
 }
 
 # boot KIND: run the tests on a kernel; the summary is in build/run/vmtests-KIND.
-# A guest that does not get to its end is void, whatever it said before.
+# What a stock kernel said is kept as long as it and the tests are the same. A guest
+# that does not get to its end is void, whatever it said before.
 boot()
 {
 	local what limit prog args line
@@ -284,6 +285,12 @@ boot()
 	where=$1
 	guest_kernel x86_64 "$1"
 	guest_accel x86_64
+	RUN=$BUILD/run/vmtests-$1
+	if [ "$1" != vm ] && [ "$(cat "$RUN/inputs" 2>/dev/null)" = "$(inputs)" ]; then
+		say "$1: kernel and tests are those of an earlier run, whose results are kept in $RUN"
+		summary
+		return
+	fi
 	guest_dir "vmtests-$1" x86_64
 	cp -r "$OUT/vm" "$OUT/mm" "$GUEST_ROOT/"
 	ln -s /dev/hugepages "$GUEST_ROOT/vm/huge"
@@ -313,7 +320,15 @@ boot()
 	bad=
 	GUEST_FILTER=not_stock GUEST_APPEND=$APPEND GUEST_SHOW=show_line \
 		guest_boot x86_64 "$((3600 * SLOW))" "${NODES[@]}" || bad=1
+	! grep -qx '@done' "$RUN/result" || inputs >"$RUN/inputs"
 	summary
+}
+
+# inputs: all that a stock kernel's results depend on
+inputs()
+{
+	(cat "$IMAGE" && cd "$OUT" && cat vm/* mm/* && echo "$TESTS $NAMES $APPEND $SLOW") 2>/dev/null |
+		sha256sum
 }
 
 # summary: a line for each test of the run

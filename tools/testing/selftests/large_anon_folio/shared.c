@@ -201,12 +201,15 @@ static void compare(int order, int round)
 
 static void test_shared(int order)
 {
+	struct mapped_shared_test none = { 0 };
 	uint32_t seed = 6 + order;
 	int i, round;
 
 	gup_test = open(GUP_TEST, O_RDWR | O_CLOEXEC);
 	if (gup_test < 0)
 		laf_skip("needs CONFIG_GUP_TEST");
+	if (ioctl(gup_test, MAPPED_SHARED_TEST, &none))
+		laf_skip("needs CONFIG_RMAP_ID");
 	laf_swap_need();
 	laf_only(order);
 	laf_require(!prctl(PR_SET_CHILD_SUBREAPER, 1), "prctl: %s", strerror(errno));
