@@ -231,7 +231,7 @@ vmtests)
 	  stress-ng's memory stressors, one after another with --verify, on the assembled
 	  tree with large folios of all sizes. Ends with a table of programs and kernels,
 	  which is in build/vmtests/table.rst, too. What a stock kernel said is kept and
-  used again while that kernel and the tests are the same.
+	  used again while that kernel and the tests are the same.
 	  LAF_STRESS_SECONDS=N shares out N seconds (600) to stress-ng; LAF_SLOW=N gives
 	  each program N times as long, for a machine that does other work.
 	laf vmtests --publish
