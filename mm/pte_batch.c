@@ -49,17 +49,14 @@ static bool any_pte_dirty(pte_t *ptep, int nr)
 }
 
 /**
- * copy_folio_ptes - Fork: copy a run of PTEs of a large folio.
+ * copy_folio_ptes - Fork: copy a run of PTEs of a large anonymous folio.
  * @dst_vma: The child's VMA.
  * @src_vma: The parent's: a mapping that is copied on write.
  * @dst_pte: The child's PTE for @addr. None of the run is present there.
  * @src_pte: The parent's PTE for @addr.
- * @page: The page of a large folio that it maps.
+ * @page: The page of a large anonymous folio that it maps.
  * @addr: Address of that page.
  * @end: Where the VMA or the page table ends.
- *
- * A file's folio is not written to by way of such a mapping, and so can't be
- * exclusive.
  *
  * A dirty bit means that the page differs from its copy in swap, so each page
  * keeps its own: it ends a run. Soft-dirty does so only where it is tracked.
@@ -89,10 +86,8 @@ int copy_folio_ptes(struct vm_area_struct *dst_vma,
 	nr = folio_pte_batch(folio, src_pte, pte, nr, flags, &writable, NULL, NULL);
 
 	folio_ref_add(folio, nr);
-	if (!folio_test_anon(folio)) {
-		folio_dup_file_rmap_ptes(folio, page, nr, dst_vma);
-	} else if (unlikely(folio_try_dup_anon_rmap_ptes(folio, page, nr, src_vma,
-							 dst_vma))) {
+	if (unlikely(folio_try_dup_anon_rmap_ptes(folio, page, nr, src_vma,
+						  dst_vma))) {
 		folio_ref_sub(folio, nr);
 		return 0;
 	}
@@ -109,6 +104,41 @@ int copy_folio_ptes(struct vm_area_struct *dst_vma,
 		    any_pte_dirty(src_pte, nr))
 			pte = pte_mkdirty(pte);
 	}
+	pte = pte_mkold(pte_wrprotect(pte));
+	if (!userfaultfd_wp(dst_vma))
+		pte = pte_clear_uffd_wp(pte);
+	set_ptes(dst_vma->vm_mm, addr, dst_pte, pte, nr);
+
+	return nr;
+}
+
+/**
+ * copy_file_folio_ptes - Fork: copy a run of PTEs of a large folio of a file.
+ * @dst_vma: The child's VMA.
+ * @src_vma: The parent's: a mapping that is copied on write.
+ * @dst_pte: The child's PTE for @addr. None of the run is present there.
+ * @src_pte: The parent's PTE for @addr: it can't be written to.
+ * @page: The page of a large folio that it maps; a driver may own it.
+ * @addr: Address of that page.
+ * @end: Where the VMA or the page table ends.
+ *
+ * Context: As of copy_folio_ptes().
+ * Return: Number of PTEs that were copied, at least 1.
+ */
+int copy_file_folio_ptes(struct vm_area_struct *dst_vma,
+			 struct vm_area_struct *src_vma, pte_t *dst_pte,
+			 pte_t *src_pte, struct page *page, unsigned long addr,
+			 unsigned long end)
+{
+	struct folio *folio = page_folio(page);
+	pte_t pte = ptep_get(src_pte);
+	int nr;
+
+	nr = folio_pte_batch(folio, src_pte, pte, ptes_left(addr, end), 0, NULL,
+			     NULL, NULL);
+	folio_ref_add(folio, nr);
+	folio_dup_file_rmap_ptes(folio, page, nr, dst_vma);
+
 	pte = pte_mkold(pte_wrprotect(pte));
 	if (!userfaultfd_wp(dst_vma))
 		pte = pte_clear_uffd_wp(pte);

@@ -487,7 +487,7 @@ void mock_unmap(struct mock_pgtable *mock, unsigned int at, unsigned int nr)
  * @at: Where it begins: pages from the start of the VMA.
  * @end: Where it ends at most.
  *
- * Return: What copy_folio_ptes() returned.
+ * Return: What copy_folio_ptes() or copy_file_folio_ptes() returned.
  */
 int mock_copy_run(struct mock_pgtable *parent, struct mock_pgtable *child,
 		  unsigned int at, unsigned int end)
@@ -495,6 +495,7 @@ int mock_copy_run(struct mock_pgtable *parent, struct mock_pgtable *child,
 	pmd_t *src_pmd = mock_pmd(parent, at), *dst_pmd = mock_pmd(child, at);
 	unsigned long addr = mock_addr(parent, at);
 	spinlock_t *src_ptl, *dst_ptl; /* the page tables' */
+	struct page *page;
 	pte_t *src, *dst;
 	int nr;
 
@@ -506,9 +507,12 @@ int mock_copy_run(struct mock_pgtable *parent, struct mock_pgtable *child,
 	spin_lock_nested(src_ptl, SINGLE_DEPTH_NESTING);
 	raw_write_seqcount_begin(&parent->mm->write_protect_seq);
 
-	nr = copy_folio_ptes(child->vma, parent->vma, dst, src, pte_page(ptep_get(src)),
-			     addr, mock_addr(parent, end));
-	add_mm_counter(child->mm, mm_counter(pte_page(ptep_get(src))), nr);
+	page = pte_page(ptep_get(src));
+	nr = PageAnon(page) ? copy_folio_ptes(child->vma, parent->vma, dst, src, page, addr,
+					      mock_addr(parent, end)) :
+			      copy_file_folio_ptes(child->vma, parent->vma, dst, src, page,
+						   addr, mock_addr(parent, end));
+	add_mm_counter(child->mm, mm_counter(page), nr);
 
 	raw_write_seqcount_end(&parent->mm->write_protect_seq);
 	spin_unlock(src_ptl);
