@@ -619,17 +619,23 @@ static void contend(int cpus, int rounds)
 
 /* ------------------------------------------------------- known sequences */
 
-/* 1000 times: 2 locked instructions in x86-64's case, 2 in arm64's */
+/*
+ * 1000 times: 2 locked instructions in x86-64's case, 2 in arm64's. The first of
+ * x86-64's lies on both sides of a page's end.
+ */
 static void known_user(void)
 {
 	unsigned long n = 1000, word = 0;
 
 	begin();
 #if defined(__x86_64__)
-	asm volatile("1:\n\t"
+	asm volatile("jmp 1f\n\t"
+		     ".balign 4096\n\t"
+		     ".skip 4093\n"
+		     "1:\n\t"
+		     "xchgq %%rax, %%rdx\n\t"
 		     "lock incq %1\n\t"
 		     "xchgq %%rax, %1\n\t"
-		     "xchgq %%rax, %%rdx\n\t"
 		     "decq %0\n\t"
 		     "jnz 1b" : "+r"(n), "+m"(word) : : "rax", "rdx", "cc", "memory");
 #elif defined(__aarch64__)

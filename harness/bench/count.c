@@ -207,29 +207,49 @@ static void on_block(unsigned int cpu, void *data)
 		v->depth--;
 }
 
-static void on_translate(plugin_id id, struct plugin_tb *tb)
+static struct block *new_block(uint64_t address)
 {
-	size_t n = qemu_plugin_tb_n_insns(tb);
 	struct block *b = calloc(1, sizeof(*b));
 
-	(void)id;
 	if (!b)
 		abort();
 	/* both architectures keep the upper half for the kernel */
-	b->mode = qemu_plugin_tb_vaddr(tb) >> 63 ? KERNEL : USER;
-	for (int i = 0; i < nr_entries; i++)
-		b->enters_irq |= qemu_plugin_tb_vaddr(tb) == entries[i];
-	b->count.insns = n;
-	b->address = qemu_plugin_tb_vaddr(tb);
+	b->mode = address >> 63 ? KERNEL : USER;
+	b->address = address;
 	if (profile) {
 		b->next = blocks;
 		blocks = b;
 	}
+	return b;
+}
+
+static void on_translate(plugin_id id, struct plugin_tb *tb)
+{
+	size_t n = qemu_plugin_tb_n_insns(tb);
+	uint64_t address = qemu_plugin_tb_vaddr(tb);
+	struct block *b = new_block(address);
+
+	(void)id;
+	for (int i = 0; i < nr_entries; i++)
+		b->enters_irq |= address == entries[i];
+	qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, PLUGIN_NO_REGS, b);
 	for (size_t i = 0; i < n; i++) {
 		struct plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		const uint8_t *bytes = qemu_plugin_insn_data(insn);
 		size_t size = qemu_plugin_insn_size(insn);
 
+		/*
+		 * QEMU shows the first bytes of an instruction that goes on in
+		 * the next page, then leaves it to a block of its own. One that
+		 * seems to end with the page counts if it is executed.
+		 */
+		if (i && i == n - 1 && (address + size) % 4096 == 0) {
+			b = new_block(address);
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_block,
+							       PLUGIN_NO_REGS, b);
+		}
+		address += size;
+		b->count.insns++;
 		b->count.locked += is_locked(bytes, size);
 		b->returns |= is_return(bytes, size);
 		if (b->mode == KERNEL)
@@ -243,7 +263,6 @@ static void on_translate(plugin_id id, struct plugin_tb *tb)
 			break;
 		}
 	}
-	qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, PLUGIN_NO_REGS, b);
 }
 
 static void on_exit_of_qemu(plugin_id id, void *data)
