@@ -48,13 +48,47 @@ static bool any_pte_dirty(pte_t *ptep, int nr)
 	return false;
 }
 
+/* A child may write to nothing and has not used anything yet */
+static inline void set_child_ptes(struct vm_area_struct *dst_vma,
+				  unsigned long addr, pte_t *dst_pte, pte_t pte,
+				  int nr)
+{
+	pte = pte_mkold(pte_wrprotect(pte));
+	if (!userfaultfd_wp(dst_vma))
+		pte = pte_clear_uffd_wp(pte);
+	set_ptes(dst_vma->vm_mm, addr, dst_pte, pte, nr);
+}
+
+/*
+ * What copy_folio_ptes() does with a folio of a file, or of a driver: no page of
+ * it is exclusive or pinned for one process. Out of line, for the other's sake.
+ */
+static noinline int copy_file_folio_ptes(struct vm_area_struct *dst_vma,
+					 struct vm_area_struct *src_vma,
+					 pte_t *dst_pte, pte_t *src_pte,
+					 struct page *page, unsigned long addr,
+					 unsigned long end)
+{
+	struct folio *folio = page_folio(page);
+	pte_t pte = ptep_get(src_pte);
+	int nr;
+
+	nr = folio_pte_batch(folio, src_pte, pte, ptes_left(addr, end), 0, NULL,
+			     NULL, NULL);
+	folio_ref_add(folio, nr);
+	folio_dup_file_rmap_ptes(folio, page, nr, dst_vma);
+	set_child_ptes(dst_vma, addr, dst_pte, pte, nr);
+
+	return nr;
+}
+
 /**
- * copy_folio_ptes - Fork: copy a run of PTEs of a large anonymous folio.
+ * copy_folio_ptes - Fork: copy a run of PTEs of a large folio.
  * @dst_vma: The child's VMA.
- * @src_vma: The parent's: a mapping that is copied on write.
+ * @src_vma: The parent's: a private mapping.
  * @dst_pte: The child's PTE for @addr. None of the run is present there.
- * @src_pte: The parent's PTE for @addr.
- * @page: The page of a large anonymous folio that it maps.
+ * @src_pte: The parent's PTE for @addr: one of a file can't be written to.
+ * @page: The page of a large folio that it maps.
  * @addr: Address of that page.
  * @end: Where the VMA or the page table ends.
  *
@@ -77,6 +111,10 @@ int copy_folio_ptes(struct vm_area_struct *dst_vma,
 	int nr = ptes_left(addr, end);
 	fpb_t flags = 0;
 	bool writable;
+
+	if (!folio_test_anon(folio))
+		return copy_file_folio_ptes(dst_vma, src_vma, dst_pte, src_pte,
+					    page, addr, end);
 
 	/* The child gets its own copy of each exclusive page, one by one */
 	if (unlikely(page_needs_cow_for_dma(src_vma, page)))
@@ -104,45 +142,7 @@ int copy_folio_ptes(struct vm_area_struct *dst_vma,
 		    any_pte_dirty(src_pte, nr))
 			pte = pte_mkdirty(pte);
 	}
-	pte = pte_mkold(pte_wrprotect(pte));
-	if (!userfaultfd_wp(dst_vma))
-		pte = pte_clear_uffd_wp(pte);
-	set_ptes(dst_vma->vm_mm, addr, dst_pte, pte, nr);
-
-	return nr;
-}
-
-/**
- * copy_file_folio_ptes - Fork: copy a run of PTEs of a large folio of a file.
- * @dst_vma: The child's VMA.
- * @src_vma: The parent's: a mapping that is copied on write.
- * @dst_pte: The child's PTE for @addr. None of the run is present there.
- * @src_pte: The parent's PTE for @addr: it can't be written to.
- * @page: The page of a large folio that it maps; a driver may own it.
- * @addr: Address of that page.
- * @end: Where the VMA or the page table ends.
- *
- * Context: As of copy_folio_ptes().
- * Return: Number of PTEs that were copied, at least 1.
- */
-int copy_file_folio_ptes(struct vm_area_struct *dst_vma,
-			 struct vm_area_struct *src_vma, pte_t *dst_pte,
-			 pte_t *src_pte, struct page *page, unsigned long addr,
-			 unsigned long end)
-{
-	struct folio *folio = page_folio(page);
-	pte_t pte = ptep_get(src_pte);
-	int nr;
-
-	nr = folio_pte_batch(folio, src_pte, pte, ptes_left(addr, end), 0, NULL,
-			     NULL, NULL);
-	folio_ref_add(folio, nr);
-	folio_dup_file_rmap_ptes(folio, page, nr, dst_vma);
-
-	pte = pte_mkold(pte_wrprotect(pte));
-	if (!userfaultfd_wp(dst_vma))
-		pte = pte_clear_uffd_wp(pte);
-	set_ptes(dst_vma->vm_mm, addr, dst_pte, pte, nr);
+	set_child_ptes(dst_vma, addr, dst_pte, pte, nr);
 
 	return nr;
 }
@@ -535,15 +535,14 @@ void remap_folio_by_ptes(struct folio *folio, struct mm_struct *mm,
 	pte_t *pte = pte_offset_map(pmd, addr);
 	int i;
 
-	for (i = 0; i < HPAGE_PMD_NR; i++) {
-		struct page *page = folio_page(folio, i);
-
+	for (i = 0; sole && i < HPAGE_PMD_NR; i++) {
+		SetPageAnonExclusive(folio_page(folio, i));
+		atomic_set(&folio_page(folio, i)->_mapcount, 0);
+	}
+	for (; i < HPAGE_PMD_NR; i++) {
 		if (exclusive)
-			SetPageAnonExclusive(page);
-		if (sole)
-			atomic_set(&page->_mapcount, 0);
-		else
-			page_inc_mapcount(page, sole_writer);
+			SetPageAnonExclusive(folio_page(folio, i));
+		page_inc_mapcount(folio_page(folio, i), sole_writer);
 	}
 	set_ptes(mm, addr, pte, entry, HPAGE_PMD_NR);
 	pte_unmap(pte);

@@ -23,13 +23,18 @@
 
 #include "internal.h"
 
+/* PTEs from @addr to @end or to the end of their page table */
+static int ptes_in_table(unsigned long addr, unsigned long end)
+{
+	return (pmd_addr_end(addr, end) - addr) >> PAGE_SHIFT;
+}
+
 /* Length of the run from @addr on, in its page table, that may end at @end */
 static int run_of(struct folio *folio, pte_t *ptep, unsigned long addr,
 		  unsigned long end, fpb_t flags, bool *any_dirty)
 {
-	end = min(end, pmd_addr_end(addr, end));
 	return folio_pte_batch(folio, ptep, ptep_get(ptep),
-			       (end - addr) >> PAGE_SHIFT, flags, NULL, NULL,
+			       ptes_in_table(addr, end), flags, NULL, NULL,
 			       any_dirty);
 }
 
@@ -320,7 +325,7 @@ int restore_folio_ptes(struct folio *folio, struct page *page,
 
 	lockdep_assert_pte_held(vma->vm_mm, ptep);
 
-	max_nr = (min(end, pmd_addr_end(addr, end)) - addr) >> PAGE_SHIFT;
+	max_nr = ptes_in_table(addr, end);
 	for (nr = 1; nr < max_nr; nr++) {
 		pte_t pte = ptep_get(ptep + nr);
 

@@ -357,10 +357,6 @@ int copy_folio_ptes(struct vm_area_struct *dst_vma,
 		    struct vm_area_struct *src_vma, pte_t *dst_pte,
 		    pte_t *src_pte, struct page *page, unsigned long addr,
 		    unsigned long end);
-int copy_file_folio_ptes(struct vm_area_struct *dst_vma,
-			 struct vm_area_struct *src_vma, pte_t *dst_pte,
-			 pte_t *src_pte, struct page *page, unsigned long addr,
-			 unsigned long end);
 int zap_folio_ptes(struct mmu_gather *tlb, struct vm_area_struct *vma,
 		   pte_t *pte, struct page *page, unsigned long addr,
 		   unsigned long end, bool *full);

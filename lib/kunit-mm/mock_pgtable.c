@@ -487,7 +487,7 @@ void mock_unmap(struct mock_pgtable *mock, unsigned int at, unsigned int nr)
  * @at: Where it begins: pages from the start of the VMA.
  * @end: Where it ends at most.
  *
- * Return: What copy_folio_ptes() or copy_file_folio_ptes() returned.
+ * Return: What copy_folio_ptes() returned.
  */
 int mock_copy_run(struct mock_pgtable *parent, struct mock_pgtable *child,
 		  unsigned int at, unsigned int end)
@@ -508,10 +508,8 @@ int mock_copy_run(struct mock_pgtable *parent, struct mock_pgtable *child,
 	raw_write_seqcount_begin(&parent->mm->write_protect_seq);
 
 	page = pte_page(ptep_get(src));
-	nr = PageAnon(page) ? copy_folio_ptes(child->vma, parent->vma, dst, src, page, addr,
-					      mock_addr(parent, end)) :
-			      copy_file_folio_ptes(child->vma, parent->vma, dst, src, page,
-						   addr, mock_addr(parent, end));
+	nr = copy_folio_ptes(child->vma, parent->vma, dst, src, page, addr,
+			     mock_addr(parent, end));
 	add_mm_counter(child->mm, mm_counter(page), nr);
 
 	raw_write_seqcount_end(&parent->mm->write_protect_seq);
