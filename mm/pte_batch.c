@@ -572,19 +572,20 @@ static void reuse_ptes(struct vm_fault *vmf, struct folio *folio)
 	unsigned long after = min_t(unsigned long, folio_nr_pages(folio) - idx,
 		ptes_left(addr, pmd_addr_end(addr, vma->vm_end)));
 	struct page *page = vmf->page - before;
-	pte_t *ptep = vmf->pte - before, *end = vmf->pte + after;
-	unsigned long start = addr - before * PAGE_SIZE;
+	pte_t *const of_fault = vmf->pte;
+	pte_t *ptep = of_fault - before, *end = of_fault + after;
+	unsigned long start = addr - before * PAGE_SIZE, pfn = page_to_pfn(page);
 	bool changed = false;
 
-	for (addr = start; ptep < end; ptep++, page++, addr += PAGE_SIZE) {
+	for (addr = start; ptep < end; ptep++, page++, pfn++, addr += PAGE_SIZE) {
 		pte_t old, new, pte = ptep_get(ptep);
 
-		if (!pte_present(pte) || pte_pfn(pte) != page_to_pfn(page))
+		if (!pte_present(pte) || pte_pfn(pte) != pfn)
 			continue;
 		/* Before it is writable: gup-fast wants writable pages exclusive */
 		if (!PageAnonExclusive(page))
 			SetPageAnonExclusive(page);
-		if (!writable || ptep == vmf->pte || pte_write(pte) ||
+		if (!writable || ptep == of_fault || pte_write(pte) ||
 		    pte_write_is_watched(vma, pte) ||
 		    userfaultfd_pte_wp(vma, pte))
 			continue;
@@ -596,7 +597,7 @@ static void reuse_ptes(struct vm_fault *vmf, struct folio *folio)
 			new = pte_mkyoung(new);
 		changed = true;
 		if (pte_hw_settled(pte)) {
-			set_pte_at(vma->vm_mm, addr, ptep, new);
+			set_settled_pte(ptep, new);
 		} else {
 			old = ptep_modify_prot_start(vma, addr, ptep);
 			/* Hardware may have made it young meanwhile */
