@@ -11,6 +11,7 @@
 #define _MM_RMAP_ID_NUMBERS_H
 
 #include <linux/limits.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
 
 #define RMAP_ID_DIGITS		8
@@ -151,12 +152,12 @@ static inline u64 rmap_id_word(const struct rmap_id_tables *tables,
 {
 	const unsigned int nr = tables->per_word[order];
 	const u64 base = rmap_id_base(order);
-	unsigned int first = word * nr, i;
+	const unsigned int first = word * nr;
+	unsigned int i = min_t(unsigned int, first + nr, RMAP_ID_DIGITS);
 	u64 sum = 0;
 
-	for (i = first + nr; i-- > first;)
-		if (i < RMAP_ID_DIGITS)
-			sum = sum * base + digits[i];
+	while (i-- > first)
+		sum = sum * base + digits[i];
 
 	return sum;
 }
