@@ -85,7 +85,7 @@ static noinline int copy_file_folio_ptes(struct vm_area_struct *dst_vma,
 /**
  * copy_folio_ptes - Fork: copy a run of PTEs of a large folio.
  * @dst_vma: The child's VMA.
- * @src_vma: The parent's: a private mapping.
+ * @src_vma: The parent's: not VM_SHARED, where anonymous folios never are.
  * @dst_pte: The child's PTE for @addr. None of the run is present there.
  * @src_pte: The parent's PTE for @addr: one of a file can't be written to.
  * @page: The page of a large folio that it maps.
@@ -93,7 +93,8 @@ static noinline int copy_file_folio_ptes(struct vm_area_struct *dst_vma,
  * @end: Where the VMA or the page table ends.
  *
  * A dirty bit means that the page differs from its copy in swap, so each page
- * keeps its own: it ends a run. Soft-dirty does so only where it is tracked.
+ * keeps its own: it ends a run. Soft-dirty does so only where it is tracked, or if
+ * the folio is a file's.
  *
  * From the message on batching fork.
  *
@@ -570,7 +571,7 @@ static void reuse_ptes(struct vm_fault *vmf, struct folio *folio)
 	unsigned long before = min_t(unsigned long, idx,
 		ptes_left(max(vma->vm_start, addr & PMD_MASK), addr));
 	unsigned long after = min_t(unsigned long, folio_nr_pages(folio) - idx,
-		ptes_left(addr, pmd_addr_end(addr, vma->vm_end)));
+		ptes_in_table(addr, vma->vm_end));
 	struct page *page = vmf->page - before;
 	pte_t *const of_fault = vmf->pte;
 	pte_t *ptep = of_fault - before, *end = of_fault + after;

@@ -23,12 +23,6 @@
 
 #include "internal.h"
 
-/* PTEs from @addr to @end or to the end of their page table */
-static int ptes_in_table(unsigned long addr, unsigned long end)
-{
-	return (pmd_addr_end(addr, end) - addr) >> PAGE_SHIFT;
-}
-
 /* Length of the run from @addr on, in its page table, that may end at @end */
 static int run_of(struct folio *folio, pte_t *ptep, unsigned long addr,
 		  unsigned long end, fpb_t flags, bool *any_dirty)

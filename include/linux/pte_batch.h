@@ -132,6 +132,21 @@ static inline void set_ptes(struct mm_struct *mm, unsigned long addr,
 }
 #endif
 
+/**
+ * ptes_in_table - Length of a range, or of what one page table maps of it.
+ * @addr: Address of a page.
+ * @end: Where the range ends: behind @addr.
+ *
+ * Unlike pmd_addr_end() it knows where page tables end when PMDs are folded.
+ *
+ * Context: Any.
+ * Return: Number of PTEs, at least 1.
+ */
+static inline unsigned int ptes_in_table(unsigned long addr, unsigned long end)
+{
+	return ((min(end - 1, addr | ~PMD_MASK) - addr) >> PAGE_SHIFT) + 1;
+}
+
 #ifndef pte_hw_settled
 /**
  * pte_hw_settled - Whether hardware has nothing left to write into a PTE.
@@ -159,7 +174,9 @@ static inline void set_settled_pte(pte_t *ptep, pte_t pte)
 /**
  * set_settled_pte - Change bits of a PTE that only the lock's holder writes to.
  * @ptep: The PTE: it is pte_hw_settled().
- * @pte: Its new value: for the same page.
+ * @pte: Its new value: for the same page, present and of the same kind, with no new
+ *	right to execute: there is nothing for which set_pte_at() would have to look
+ *	after caches or tags.
  *
  * Context: The page table lock is held.
  */

@@ -16,6 +16,8 @@
 #include <linux/swap.h>
 #include <linux/vmstat.h>
 
+#include <asm/pgalloc.h>
+
 #include "../../mm/internal.h"
 #include "mock_pgtable.h"
 
@@ -213,6 +215,19 @@ bool mock_has_id(const struct mock_pgtable *mock)
 
 /* ------------------------------------------------------------ page tables */
 
+static pmd_t *mock_pmd_alloc(struct mock_pgtable *mock, unsigned int at)
+{
+	unsigned long addr = mock_addr(mock, at);
+	struct mm_struct *mm = mock->mm;
+	p4d_t *p4d = p4d_alloc(mm, pgd_offset(mm, addr), addr);
+	pud_t *pud = p4d ? pud_alloc(mm, p4d, addr) : NULL;
+	pmd_t *pmd = pud ? pmd_alloc(mm, pud, addr) : NULL;
+
+	KUNIT_ASSERT_NOT_NULL(mock->test, pmd);
+
+	return pmd;
+}
+
 /**
  * mock_pmd - The PMD entry for a page of the VMA, with a page table.
  * @mock: The mock.
@@ -223,16 +238,46 @@ bool mock_has_id(const struct mock_pgtable *mock)
  */
 pmd_t *mock_pmd(struct mock_pgtable *mock, unsigned int at)
 {
-	unsigned long addr = mock_addr(mock, at);
-	struct mm_struct *mm = mock->mm;
-	p4d_t *p4d = p4d_alloc(mm, pgd_offset(mm, addr), addr);
-	pud_t *pud = p4d ? pud_alloc(mm, p4d, addr) : NULL;
-	pmd_t *pmd = pud ? pmd_alloc(mm, pud, addr) : NULL;
+	pmd_t *pmd = mock_pmd_alloc(mock, at);
 
-	KUNIT_ASSERT_NOT_NULL(mock->test, pmd);
-	KUNIT_ASSERT_EQ(mock->test, pte_alloc(mm, pmd), 0);
+	KUNIT_ASSERT_EQ(mock->test, pte_alloc(mock->mm, pmd), 0);
 
 	return pmd;
+}
+
+/**
+ * mock_adjoin_tables - Lay two page tables side by side in memory.
+ * @mock: The mock. It has none of the two yet.
+ * @at: Pages from the start of the VMA, in the range of the first.
+ * @next: The same in that of the second, which is behind it.
+ *
+ * Who runs over the end of the first meets PTEs of the second.
+ *
+ * Context: A test case; skips it on s390, whose page tables are parts of pages,
+ *	and stops it if there is no memory.
+ */
+void mock_adjoin_tables(struct mock_pgtable *mock, unsigned int at, unsigned int next)
+{
+#ifdef CONFIG_S390
+	kunit_skip(mock->test, "page tables are parts of pages");
+#else
+	pmd_t *pmds[] = { mock_pmd_alloc(mock, at), mock_pmd_alloc(mock, next) };
+	struct page *tables = alloc_pages(GFP_PGTABLE_USER, 1);
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(mock->test, tables);
+	split_page(tables, 1);
+	for (i = 0; i < 2; i++) {
+		spinlock_t *ptl; /* the upper table's */
+
+		KUNIT_ASSERT_TRUE(mock->test, pgtable_pte_page_ctor(tables + i));
+		ptl = pmd_lock(mock->mm, pmds[i]);
+		KUNIT_EXPECT_TRUE(mock->test, pmd_none(*pmds[i]));
+		mm_inc_nr_ptes(mock->mm);
+		pmd_populate(mock->mm, pmds[i], tables + i);
+		spin_unlock(ptl);
+	}
+#endif
 }
 
 /**

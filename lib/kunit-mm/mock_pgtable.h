@@ -119,6 +119,7 @@ void mock_expect_pte(struct kunit *test, pte_t pte, struct page *page,
 		     unsigned long flags, const char *what, unsigned int code,
 		     unsigned int i);
 pmd_t *mock_pmd(struct mock_pgtable *mock, unsigned int at);
+void mock_adjoin_tables(struct mock_pgtable *mock, unsigned int at, unsigned int next);
 pte_t mock_pte(struct mock_pgtable *mock, unsigned int at);
 void mock_set_pte(struct mock_pgtable *mock, unsigned int at, pte_t pte);
 struct folio *mock_folio(struct mock_pgtable *mock, unsigned int at);

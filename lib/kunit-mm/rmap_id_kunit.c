@@ -12,6 +12,7 @@
 #include <linux/rmap.h>
 #include <linux/rmap_id.h>
 #include <linux/slab.h>
+#include <linux/swap.h>
 #include <linux/vmstat.h>
 
 #include "../../mm/internal.h"
@@ -425,6 +426,33 @@ static void reuse_whole(struct kunit *test)
 				mock_pgtable_release(parent);
 				mock_pgtable_release(child);
 			}
+}
+
+/* What another page table maps waits for its own fault, wherever that table lies */
+static void reuse_ends_with_table(struct kunit *test)
+{
+	const unsigned long flags = MOCK_SHARED | MOCK_YOUNG | MOCK_DIRTY;
+	const struct mock_run runs[] = {
+		{ .order = 3, .nr = 3, .flags = flags },
+		{ .order = 3, .at = 3, .first = 3, .nr = 5, .flags = flags },
+	};
+	struct mock_pgtable *mock;
+	struct folio *folio;
+
+	mock = mock_pgtable_create(test, PTRS_PER_PTE - 3, 8, MOCK_VM_FLAGS);
+	mock_adjoin_tables(mock, 0, 3);
+	folio = mock_map_run(mock, &runs[0]);
+	mock_map_pages(mock, folio, &runs[1]);
+	lru_add_drain();
+
+	/* The test's own reference would stand in the way */
+	folio_put(folio);
+	KUNIT_EXPECT_EQ(test, mock_fault(mock, 1, true), 0);
+	expect_owned(test, mock, folio, 0, 3, true, "the fault's table");
+	expect_owned(test, mock, folio, 3, 8, false, "the next table");
+	KUNIT_EXPECT_EQ(test, mock_fault(mock, 7, true), 0);
+	expect_owned(test, mock, folio, 0, 8, true, "after another fault");
+	folio_get(folio);
 }
 
 /* While both are there, a write copies its page; so it does if somebody holds it */
@@ -858,6 +886,7 @@ static struct kunit_case rmap_id_cases[] = {
 	KUNIT_CASE(mms_have_ids),
 	KUNIT_CASE(mm_without_id),
 	KUNIT_CASE(reuse_whole),
+	KUNIT_CASE(reuse_ends_with_table),
 	KUNIT_CASE(reuse_refused),
 	KUNIT_CASE(reuse_without_ids),
 	KUNIT_CASE(reuse_respects),

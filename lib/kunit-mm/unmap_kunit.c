@@ -739,6 +739,59 @@ static void restore_parts(struct kunit *test)
 		}
 }
 
+/* PTEs from @at to @end become entries, and PTEs again: how many at once */
+static void move_run(struct mock_pgtable *mock, struct folio *folio, unsigned int at,
+		     unsigned int end, int *migrated, int *restored)
+{
+	pmd_t *pmd = mock_pmd(mock, at);
+	spinlock_t *ptl; /* the page table's */
+	pte_t *ptep;
+
+	ptep = pte_offset_map_lock(mock->mm, pmd, mock_addr(mock, at), &ptl);
+	if (migrated)
+		*migrated = migrate_folio_ptes(folio, mock->vma, ptep, mock_addr(mock, at),
+					       mock_addr(mock, end));
+	if (restored)
+		*restored = restore_folio_ptes(folio, folio_page(folio, at), mock->vma, ptep,
+					       mock_addr(mock, at), mock_addr(mock, end));
+	pte_unmap_unlock(ptep, ptl);
+}
+
+/*
+ * A run ends with its page table, whose lock is the only one that is held, even if
+ * the PTEs behind it in memory are those of the pages behind it.
+ */
+static void runs_end_with_table(struct kunit *test)
+{
+	const unsigned long flags = MOCK_WRITE | MOCK_YOUNG | MOCK_DIRTY | MOCK_SOFT_DIRTY;
+	const struct mock_run runs[] = {
+		{ .order = 3, .nr = 3, .flags = flags },
+		{ .order = 3, .at = 3, .first = 3, .nr = 5, .flags = flags },
+	};
+	struct mock_pgtable *mock;
+	struct folio *folio;
+	int first = 0, rest = 0;
+
+	mock = mock_pgtable_create(test, PTRS_PER_PTE - 3, 8, MOCK_VM_FLAGS);
+	mock_adjoin_tables(mock, 0, 3);
+	folio = mock_map_run(mock, &runs[0]);
+	mock_map_pages(mock, folio, &runs[1]);
+
+	folio_lock(folio);
+	move_run(mock, folio, 0, 8, &first, NULL);
+	KUNIT_EXPECT_EQ(test, first, 3);
+	if (first == 3)
+		move_run(mock, folio, 3, 8, &rest, NULL);
+	KUNIT_EXPECT_EQ(test, rest, 5);
+	move_run(mock, folio, 0, 8, NULL, &first);
+	KUNIT_EXPECT_EQ(test, first, 3);
+	if (first == 3)
+		move_run(mock, folio, 3, 8, NULL, &rest);
+	KUNIT_EXPECT_EQ(test, rest, 5);
+	folio_unlock(folio);
+	KUNIT_EXPECT_EQ(test, folio_mapcount(folio), 8);
+}
+
 /* ---------------------------------------------------------------- mprotect */
 
 /* What one PTE becomes, found without a look at those beside it */
@@ -822,6 +875,7 @@ static struct kunit_case unmap_cases[] = {
 	KUNIT_CASE(migrate_mixes),
 	KUNIT_CASE(migrate_pinned),
 	KUNIT_CASE(restore_parts),
+	KUNIT_CASE(runs_end_with_table),
 	KUNIT_CASE(protect_mixes),
 	KUNIT_CASE(mock_leak_check),
 	{}
