@@ -1129,7 +1129,9 @@ static bool op_trace(struct actor *a)
 	if (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
 		ok = trace_write(a, pid, i, base);
 		ptrace(PTRACE_CONT, pid, NULL, NULL);
-		waitpid(pid, &status, 0);
+		/* A page that is lost stops it once more, by a signal */
+		while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status))
+			ptrace(PTRACE_CONT, pid, NULL, (void *)(long)WSTOPSIG(status));
 	}
 	check_page(a, i);
 	return ok;
