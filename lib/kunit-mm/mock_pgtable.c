@@ -16,8 +16,6 @@
 #include <linux/swap.h>
 #include <linux/vmstat.h>
 
-#include <asm/pgalloc.h>
-
 #include "../../mm/internal.h"
 #include "mock_pgtable.h"
 
@@ -262,20 +260,17 @@ void mock_adjoin_tables(struct mock_pgtable *mock, unsigned int at, unsigned int
 	kunit_skip(mock->test, "page tables are parts of pages");
 #else
 	pmd_t *pmds[] = { mock_pmd_alloc(mock, at), mock_pmd_alloc(mock, next) };
-	struct page *tables = alloc_pages(GFP_PGTABLE_USER, 1);
+	struct page *tables = alloc_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO, 1);
 	int i;
 
 	KUNIT_ASSERT_NOT_NULL(mock->test, tables);
 	split_page(tables, 1);
 	for (i = 0; i < 2; i++) {
-		spinlock_t *ptl; /* the upper table's */
+		pgtable_t table = tables + i;
 
-		KUNIT_ASSERT_TRUE(mock->test, pgtable_pte_page_ctor(tables + i));
-		ptl = pmd_lock(mock->mm, pmds[i]);
-		KUNIT_EXPECT_TRUE(mock->test, pmd_none(*pmds[i]));
-		mm_inc_nr_ptes(mock->mm);
-		pmd_populate(mock->mm, pmds[i], tables + i);
-		spin_unlock(ptl);
+		KUNIT_ASSERT_TRUE(mock->test, pgtable_pte_page_ctor(table));
+		pmd_install(mock->mm, pmds[i], &table);
+		KUNIT_EXPECT_NULL(mock->test, table);
 	}
 #endif
 }

@@ -458,6 +458,74 @@ static void split_pmd_maps(struct kunit *test)
 	}
 }
 
+/*
+ * One process maps a huge page by a PMD, another some of its pages by PTEs, and it is
+ * migrated: whoever comes back first, and whatever is split then, each page counts
+ * once as mapped.
+ */
+static void migrate_pmd_and_ptes(struct kunit *test)
+{
+	const unsigned int gone = 3;
+	unsigned int turn, i;
+
+	if (!has_transparent_hugepage() || !thp_migration_supported())
+		kunit_skip(test, "no PMD becomes a migration entry here");
+	if (HPAGE_PMD_SIZE > SZ_32M)
+		kunit_skip(test, "PMD size is more than a small machine has");
+
+	mock_settings_save(test);
+	mock_settings_orders(THP_ORDERS_ALL_ANON, ANON_FOLIO_ALWAYS);
+	for (turn = 0; turn < 2; turn++) {
+		struct mock_pgtable *mocks[2], *by_ptes, *by_pmd;
+		struct mock_counts before, now;
+		struct folio *folio;
+
+		mock_count(&before);
+		for (i = 0; i < 2; i++)
+			mocks[i] = mock_pgtable_create(test, 0, HPAGE_PMD_NR, MOCK_VM_FLAGS);
+		KUNIT_ASSERT_EQ(test, mock_fault(mocks[0], 1, true), 0);
+		mock_inherit(mocks[1], mocks[0]);
+		folio = pfn_folio(pmd_pfn(*mm_find_pmd(mocks[0]->mm, mock_addr(mocks[0], 0))));
+		KUNIT_ASSERT_EQ(test, folio_order(folio), (unsigned int)HPAGE_PMD_ORDER);
+		copy_pmd(test, mocks[0], mocks[1]);
+
+		/* The walk meets the parent first */
+		by_ptes = mocks[turn];
+		by_pmd = mocks[!turn];
+		__split_huge_pmd(by_ptes->vma, mm_find_pmd(by_ptes->mm, mock_addr(by_ptes, 0)),
+				 mock_addr(by_ptes, 0), false, NULL);
+		mock_unmap(by_ptes, 0, gone);
+
+		folio_get(folio);
+		folio_lock(folio);
+		try_to_migrate(folio, 0);
+		KUNIT_EXPECT_FALSE(test, folio_mapped(folio));
+		mock_count(&now);
+		KUNIT_EXPECT_EQ(test, now.anon_mapped, before.anon_mapped);
+		remove_migration_ptes(folio, folio, false);
+		folio_unlock(folio);
+		folio_put(folio);
+		mock_count(&now);
+		KUNIT_EXPECT_EQ(test, now.anon_mapped, before.anon_mapped + HPAGE_PMD_NR);
+		KUNIT_EXPECT_EQ(test, folio_mapcount(folio), (int)(HPAGE_PMD_NR - gone + 1));
+
+		__split_huge_pmd(by_pmd->vma, mm_find_pmd(by_pmd->mm, mock_addr(by_pmd, 0)),
+				 mock_addr(by_pmd, 0), false, NULL);
+		for (i = 0; i < HPAGE_PMD_NR && !mock_failed(test); i++)
+			KUNIT_EXPECT_EQ_MSG(test, page_mapcount(folio_page(folio, i)),
+					    i < gone ? 1 : 2, "page %u", i);
+		mock_count(&now);
+		KUNIT_EXPECT_EQ(test, now.anon_mapped, before.anon_mapped + HPAGE_PMD_NR);
+		mock_unmap(by_pmd, 0, HPAGE_PMD_NR);
+		mock_count(&now);
+		KUNIT_EXPECT_EQ(test, now.anon_mapped, before.anon_mapped + HPAGE_PMD_NR - gone);
+		for (i = 0; i < 2; i++)
+			mock_pgtable_release(mocks[i]);
+		mock_count(&now);
+		KUNIT_EXPECT_EQ(test, now.anon_mapped, before.anon_mapped);
+	}
+}
+
 static struct kunit_case rmap_split_cases[] = {
 	KUNIT_CASE(mock_run_flags),
 	KUNIT_CASE(rmap_new_folio),
@@ -466,6 +534,7 @@ static struct kunit_case rmap_split_cases[] = {
 	KUNIT_CASE(split_every_order),
 	KUNIT_CASE(split_fails_cleanly),
 	KUNIT_CASE(split_pmd_maps),
+	KUNIT_CASE(migrate_pmd_and_ptes),
 	KUNIT_CASE(mock_leak_check),
 	{}
 };
