@@ -293,6 +293,40 @@ static void split_every_order(struct kunit *test)
 		}
 }
 
+#ifdef CONFIG_64BIT
+/*
+ * Whether a page has arm64's memory tags in use is its own, not the head's: KVM says
+ * so of single pages, and of a page that does not say so the tags are cleared.
+ */
+static void split_keeps_tags(struct kunit *test)
+{
+	const struct mock_run run = {
+		.order = 3, .nr = 8, .flags = MOCK_WRITE | MOCK_YOUNG | MOCK_DIRTY,
+	};
+	static const unsigned long tagged[] = { 0x00, 0x01, 0xfe, 0x55, 0xaa, 0xff };
+	unsigned int c, i;
+
+	for (c = 0; c < ARRAY_SIZE(tagged); c++) {
+		struct mock_pgtable *mock = mock_pgtable_create(test, 0, 8, MOCK_VM_FLAGS);
+		struct folio *folio = mock_map_run(mock, &run);
+		struct page *page = &folio->page;
+
+		for (i = 0; i < 8; i++)
+			if (tagged[c] & BIT(i))
+				set_bit(PG_arch_2, &page[i].flags);
+		folio_lock(folio);
+		KUNIT_EXPECT_EQ(test, split_huge_page(page), 0);
+		folio_unlock(folio);
+		for (i = 0; i < 8; i++) {
+			KUNIT_EXPECT_EQ_MSG(test, test_bit(PG_arch_2, &page[i].flags),
+					    !!(tagged[c] & BIT(i)), "%#lx, page %u", tagged[c], i);
+			clear_bit(PG_arch_2, &page[i].flags);
+		}
+		mock_pgtable_release(mock);
+	}
+}
+#endif
+
 /* A reference that nobody can explain: the split fails and changes nothing */
 static void split_fails_cleanly(struct kunit *test)
 {
@@ -532,6 +566,9 @@ static struct kunit_case rmap_split_cases[] = {
 	KUNIT_CASE(deferred_split_queue),
 	KUNIT_CASE(deferred_split_shrinker),
 	KUNIT_CASE(split_every_order),
+#ifdef CONFIG_64BIT
+	KUNIT_CASE(split_keeps_tags),
+#endif
 	KUNIT_CASE(split_fails_cleanly),
 	KUNIT_CASE(split_pmd_maps),
 	KUNIT_CASE(migrate_pmd_and_ptes),
