@@ -213,7 +213,15 @@ bool mock_has_id(const struct mock_pgtable *mock)
 
 /* ------------------------------------------------------------ page tables */
 
-static pmd_t *mock_pmd_alloc(struct mock_pgtable *mock, unsigned int at)
+/**
+ * mock_pmd_alloc - The PMD entry for a page of the VMA, as it is.
+ * @mock: The mock.
+ * @at: Pages from the start of the VMA.
+ *
+ * Context: A test case; stops it if there is no memory for the tables above.
+ * Return: The entry; empty if nothing was mapped there.
+ */
+pmd_t *mock_pmd_alloc(struct mock_pgtable *mock, unsigned int at)
 {
 	unsigned long addr = mock_addr(mock, at);
 	struct mm_struct *mm = mock->mm;

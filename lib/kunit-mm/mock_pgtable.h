@@ -118,6 +118,7 @@ unsigned long mock_mix(unsigned int mix, unsigned int i);
 void mock_expect_pte(struct kunit *test, pte_t pte, struct page *page,
 		     unsigned long flags, const char *what, unsigned int code,
 		     unsigned int i);
+pmd_t *mock_pmd_alloc(struct mock_pgtable *mock, unsigned int at);
 pmd_t *mock_pmd(struct mock_pgtable *mock, unsigned int at);
 void mock_adjoin_tables(struct mock_pgtable *mock, unsigned int at, unsigned int next);
 pte_t mock_pte(struct mock_pgtable *mock, unsigned int at);

@@ -412,12 +412,9 @@ static void copy_pmd(struct kunit *test, struct mock_pgtable *parent,
 		     struct mock_pgtable *child)
 {
 	unsigned long addr = mock_addr(parent, 0);
+	pmd_t *pmd = mock_pmd_alloc(child, 0);
 	struct mm_struct *mm = child->mm;
-	p4d_t *p4d = p4d_alloc(mm, pgd_offset(mm, addr), addr);
-	pud_t *pud = p4d ? pud_alloc(mm, p4d, addr) : NULL;
-	pmd_t *pmd = pud ? pmd_alloc(mm, pud, addr) : NULL;
 
-	KUNIT_ASSERT_NOT_NULL(test, pmd);
 	mmap_write_lock(parent->mm);
 	mmap_write_lock_nested(mm, SINGLE_DEPTH_NESTING);
 	preempt_disable();
