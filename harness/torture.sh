@@ -94,6 +94,8 @@ one()
 	guest_dir "torture-$name" "$arch"
 	mkdir -p "$GUEST_ROOT/tests"
 	cp "$TESTS/$FOLDER/torture" "$GUEST_ROOT/tests/"
+	# Another run may be at work on another kernel
+	unlock "selftest-$arch"
 	first=$(first_seed "$name")
 	third=$((seconds / 3))
 	# Swap that does not rotate is given to huge pages in whole
@@ -124,6 +126,12 @@ one()
 	guest_tap "$RUN/result" "$name" >"$RUN/summary"
 	! grep -q '^not ok' "$RUN/summary" || bad=1
 	grep -v "gcda" "$RUN/summary" || :
+	if [ "$kind" = kcsan ] && ! grep -a 'BUG: KCSAN: ' "$RUN/console" >"$RUN/races"; then
+		echo "# KCSAN reported no data race at all, not even those that stock has: it does not see any"
+		bad=1
+	elif [ "$kind" = kcsan ]; then
+		echo "# KCSAN reported $(wc -l <"$RUN/races") data races, of which $(kcsan_ours <"$RUN/races" | wc -l) are with one of $(wc -l <"$RUN/ours") functions that are ours or changed"
+	fi
 	coverage "$name" "$KNAME"
 	result "$([ -n "$bad" ] || echo 1)" "torture $name: $seconds s from seed $first, $((SECONDS - start)) s in all"
 	[ -z "$bad" ] ||

@@ -11,7 +11,8 @@
  *
  * Threads own different pages of the same folios. Only its owner changes a page, so
  * its owner knows what is in it. A fork while other threads are at work leaves the
- * child with pages that are half changed: these hold old or new words.
+ * child with pages that are half changed: these hold old or new words. What a pinned
+ * page holds that changed while the process forked, nobody knows in the child.
  */
 #ifndef TORTURE_H
 #define TORTURE_H
@@ -107,7 +108,7 @@ struct actor {
 	char *buffer;		/* 16 pages, aligned */
 	int disk;		/* block device, or -1 */
 	off_t slot;		/* where on it this thread may write */
-	struct page moved[MAX_PAGES];	/* as they were */
+	struct page before[MAX_PAGES];	/* pages as they were before a move or fork */
 	int nr_done;
 	const char *done[NR_DONE];
 };

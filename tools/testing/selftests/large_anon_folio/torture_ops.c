@@ -212,7 +212,7 @@ static bool op_renew(struct actor *a)
 static bool op_move(struct actor *a)
 {
 	int from, to, nr, nr2, i, flags = MREMAP_MAYMOVE | MREMAP_FIXED;
-	struct page *old = a->moved;
+	struct page *old = a->before;
 	bool stays = !rnd(a, 4);
 	void *p;
 
@@ -938,8 +938,15 @@ void init_locks(void)
 	pthread_rwlock_init(&me->direct, &attr);
 }
 
+/* A fork whose child can tell what has changed meanwhile */
+static pid_t note_and_fork(struct actor *a)
+{
+	memcpy(a->before, me->page, me->pages * sizeof(*a->before));
+	return fork();
+}
+
 /* What a fork does to each page, as advised, and by the threads that are not here */
-static void inherit_page(int i)
+static void inherit_page(const struct actor *a, int i)
 {
 	struct page *p = &me->page[i];
 
@@ -951,6 +958,12 @@ static void inherit_page(int i)
 		p->base = 0;
 		p->next = 0;
 		p->flags &= ~(P_CHANGES | P_LAZY | P_ANY);
+	} else if (memcmp(p, &a->before[i], sizeof(*p))) {
+		/*
+		 * A page that is pinned is copied at once, and its owner writes on and
+		 * may say so before what stands here is copied.
+		 */
+		p->flags |= P_CHANGES | P_ANY;
 	}
 }
 
@@ -967,7 +980,7 @@ static void become_child(struct actor *a, uint64_t seed)
 	init_locks();
 	process_enter();
 	for (i = 0; i < me->pages; i++)
-		inherit_page(i);
+		inherit_page(a, i);
 	if (rnd(a, 2))
 		check_range(a, 0, me->pages);
 	run_threads(seed, 1 + seed % CHILD_TURNS);
@@ -997,7 +1010,7 @@ static pid_t new_child(struct actor *a)
 		__atomic_fetch_sub(&me->family->alive, 1, __ATOMIC_SEQ_CST);
 		return -1;
 	}
-	pid = fork();
+	pid = note_and_fork(a);
 	if (!pid) {
 		become_child(a, seed);
 		leave(seed);
@@ -1097,7 +1110,7 @@ static __attribute__((noreturn)) void traced(struct actor *a, int i, uint64_t ba
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
 		_exit(0);
 	for (j = 0; j < me->pages; j++)
-		inherit_page(j);
+		inherit_page(a, j);
 	me->page[i].next = base;
 	me->page[i].flags |= P_CHANGES;
 	raise(SIGSTOP);
@@ -1121,7 +1134,7 @@ static bool op_trace(struct actor *a)
 	if (!range_has(i, 1, P_ALL) || me->page[i].flags & (P_NOFORK | P_WIPE | P_CHANGES))
 		return false;
 	base = new_base(i);
-	pid = fork();
+	pid = note_and_fork(a);
 	if (!pid)
 		traced(a, i, base);
 	if (pid < 0)
