@@ -123,12 +123,14 @@ torture)
 	  tools/testing/selftests/large_anon_folio/torture for N minutes (10) on each:
 	  processes and threads that share folios do at random what can be done with
 	  memory, and compare each page with what it has to hold, while their memory is
-	  reclaimed, moved, split and taken away. In the last third, allocations fail, and then I/O of the swap device, too.
+	  reclaimed, moved, split and taken away. In the last third, allocations fail, and
+	  then I/O of the swap device, too.
 	  Any complaint of the kernel, wrong data, or memory that does not come back
 	  fails, with the seed that repeats it. Runs, all if none is named:
 	    kasan kasan4            x86-64 with 2 and 4 CPUs: KASAN, kmemleak, lockdep ...
 	    kcsan kcsan4            KCSAN, strict: races in the feature's own functions, and
-	                            in those that its patches change
+	                            in those that its patches change; fails, too, if it
+	                            does not report one of the others
 	    production production4  nothing that checks itself
 	    arm64                   the same on arm64
 	  build/torture.record gets a line for each run: name, minutes, first seed, next

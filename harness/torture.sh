@@ -83,7 +83,7 @@ record()
 # one NAME ARCH KIND CPUS
 one()
 {
-	local name=$1 arch=$2 kind=$3 cpus=$4 first third bad='' bus=pci start
+	local name=$1 arch=$2 kind=$3 cpus=$4 first third bad='' bus=pci start races
 
 	guest_qemu "$arch"
 	build_tests "$arch"
@@ -126,11 +126,13 @@ one()
 	guest_tap "$RUN/result" "$name" >"$RUN/summary"
 	! grep -q '^not ok' "$RUN/summary" || bad=1
 	grep -v "gcda" "$RUN/summary" || :
-	if [ "$kind" = kcsan ] && ! grep -a 'BUG: KCSAN: ' "$RUN/console" >"$RUN/races"; then
-		echo "# KCSAN reported no data race at all, not even those that stock has: it does not see any"
-		bad=1
-	elif [ "$kind" = kcsan ]; then
-		echo "# KCSAN reported $(wc -l <"$RUN/races") data races, of which $(kcsan_ours <"$RUN/races" | wc -l) are with one of $(wc -l <"$RUN/ours") functions that are ours or changed"
+	if [ "$kind" = kcsan ]; then
+		races=$(grep -ac 'BUG: KCSAN: ' "$RUN/console" || :)
+		echo "# data races: $races reported, $(tr -d '\r' <"$RUN/console" | kcsan_ours | grep -ac 'BUG: KCSAN: ' || :) with one of $(wc -l <"$RUN/ours") functions that are ours or changed"
+		[ "$races" -gt 0 ] || {
+			echo "# not even one of those that stock has: KCSAN does not see races here"
+			bad=1
+		}
 	fi
 	coverage "$name" "$KNAME"
 	result "$([ -n "$bad" ] || echo 1)" "torture $name: $seconds s from seed $first, $((SECONDS - start)) s in all"
@@ -189,23 +191,27 @@ our_functions()
 
 	mapfile -t files < <(new_files | sed 's/\.c$/.o/')
 	for f in "${files[@]}"; do
-		[ ! -f "$BUILD/$1/$f" ] || nm "$BUILD/$1/$f" | awk '$2 ~ /^[tT]$/ { print $3 }'
+		[ ! -f "$BUILD/$1/$f" ] || nm "$BUILD/$1/$f" | awk '$2 ~ /^[tT]$/ { sub(/\..*/, "", $3); print $3 }'
 	done
 	git -C "$TREE" diff -U0 --diff-filter=M laf-base -- 'mm/*.c' 'kernel/*.c' 'fs/*.c' |
-		sed -nE 's/^@@ .* @@ .*\b([a-z_][a-z0-9_]*)\(.*/\1/p'
+		sed -nE -e 's/^@@ .* @@ .*\b([a-z_][a-z0-9_]*)\(.*/\1/p' \
+			-e 's/^\+[a-z][a-z_ ].*[ *]([a-z_][a-z0-9_]*)\(.*/\1/p'
 }
 
-# kcsan_ours: the console without reports of data races of which no side is ours
+# kcsan_ours: the console without the headlines of data races that are not ours. That
+# is those of which neither side is, and, in functions that are only changed: who asks
+# for a page's folio reads compound_head, the word that lru.next is in another one
+# (bit 0 tells), while that page moves between lists. All of 6.1 does so.
 kcsan_ours()
 {
-	awk -v ours="$RUN/ours" '
-		BEGIN { while ((getline f < ours) > 0) mine[f] = 1 }
-		/BUG: KCSAN: / {
-			for (i = 1; i <= NF; i++)
-				if ($i in mine) { print; next }
-			next
-		}
-		{ print }'
+	perl -0777 -pe '
+		BEGIN { open my $f, "<", shift or die; %ours = map { $_ => 1 } split /\n/, <$f> }
+		s{^[^\n]*BUG: KCSAN: data-race in ([^\n]*)\n(.*?Reported by Kernel Concurrency)}{
+			my ($first, $report) = ($&, $2);
+			my $mine = grep { $ours{s/[.+].*//r} } split " / ", $1;
+			my $head = $report =~ /read \(marked\) to 0xffffea[0-9a-f]*[048c]8 of 8 bytes/;
+			$mine && !$head ? $first : $report;
+		}gems' "$RUN/ours"
 }
 
 use_tree
