@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <linux/io_uring.h>
 #include <linux/magic.h>
@@ -1224,6 +1225,33 @@ static bool wanted(const struct laf_test *test, int order)
 	return false;
 }
 
+/* Where in the kernel each thread of a process group is */
+static void print_where(pid_t group)
+{
+	glob_t stacks;
+	size_t i;
+
+	if (glob("/proc/[0-9]*/task/[0-9]*/stack", 0, NULL, &stacks))
+		return;
+	for (i = 0; i < stacks.gl_pathc; i++) {
+		char line[128], name[64], where[512] = "";
+		FILE *file;
+		int pid;
+
+		if (sscanf(stacks.gl_pathv[i], "/proc/%d/", &pid) != 1 || getpgid(pid) != group)
+			continue;
+		file = fopen(stacks.gl_pathv[i], "re");
+		while (file && fgets(line, sizeof(line), file))
+			if (sscanf(line, "[<0>] %63[^/]", name) == 1 &&
+			    strlen(where) + strlen(name) + 2 < sizeof(where))
+				strcat(strcat(where, name), " ");
+		if (file)
+			fclose(file);
+		ksft_print_msg("%s: %s\n", stacks.gl_pathv[i], where);
+	}
+	globfree(&stacks);
+}
+
 /* Wait for a child for @seconds; its status, or -1 after it was killed */
 static int wait_for(pid_t pid, int seconds)
 {
@@ -1244,6 +1272,7 @@ static int wait_for(pid_t pid, int seconds)
 			break;
 		usleep(1000);
 	}
+	print_where(pid);
 	kill(-pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	return -1;

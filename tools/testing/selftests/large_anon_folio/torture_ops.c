@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -1103,11 +1104,13 @@ static bool trace_write(struct actor *a, pid_t pid, int i, uint64_t base)
 	       !ptrace(PTRACE_POKEDATA, pid, page_at(i), (void *)(uintptr_t)base);
 }
 
-static __attribute__((noreturn)) void traced(struct actor *a, int i, uint64_t base)
+static __attribute__((noreturn)) void traced(struct actor *a, int i, uint64_t base, pid_t tracer)
 {
 	int poked, j;
 
-	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+	/* Who gets it when its tracer is gone would let it stand for ever */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != tracer || ptrace(PTRACE_TRACEME, 0, NULL, NULL))
 		_exit(0);
 	for (j = 0; j < me->pages; j++)
 		inherit_page(a, j);
@@ -1126,9 +1129,9 @@ static __attribute__((noreturn)) void traced(struct actor *a, int i, uint64_t ba
 static bool op_trace(struct actor *a)
 {
 	uint64_t base;
+	pid_t pid, tracer = getpid();
 	int i, nr, status;
 	bool ok = false;
-	pid_t pid;
 
 	pick(a, &i, &nr, 1);
 	if (!range_has(i, 1, P_ALL) || me->page[i].flags & (P_NOFORK | P_WIPE | P_CHANGES))
@@ -1136,7 +1139,7 @@ static bool op_trace(struct actor *a)
 	base = new_base(i);
 	pid = note_and_fork(a);
 	if (!pid)
-		traced(a, i, base);
+		traced(a, i, base, tracer);
 	if (pid < 0)
 		return false;
 	if (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
