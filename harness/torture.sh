@@ -20,6 +20,7 @@ production	x86_64	production	2
 production4	x86_64	production	4
 arm64		arm64	production	2
 "
+THP_ANON="16K-64K:always;128K,512K:madvise;256K:never;2M:inherit"
 # Seeds of episodes in which allocations fail
 FAULTS_FROM=1000000
 RECORD=$BUILD/torture.record
@@ -87,15 +88,15 @@ one()
 
 	guest_qemu "$arch"
 	build_tests "$arch"
-	# Lines of these that run are counted
-	mapfile -t PLANT < <(new_files | sed 's,.*/\(.*\)\.c$,GCOV_PROFILE_\1.o=y,')
-	guest_kernel "$arch" "$kind"
-	guest_accel "$arch"
 	guest_dir "torture-$name" "$arch"
 	mkdir -p "$GUEST_ROOT/tests"
 	cp "$TESTS/$FOLDER/torture" "$GUEST_ROOT/tests/"
 	# Another run may be at work on another kernel
 	unlock "selftest-$arch"
+	# Lines of these that run are counted
+	mapfile -t PLANT < <(new_files | sed 's,.*/\(.*\)\.c$,GCOV_PROFILE_\1.o=y,')
+	guest_kernel "$arch" "$kind"
+	guest_accel "$arch"
 	first=$(first_seed "$name")
 	third=$((seconds / 3))
 	# Swap that does not rotate is given to huge pages in whole
@@ -113,7 +114,9 @@ one()
 	start=$SECONDS
 	guest_nodes "$cpus"
 	GUEST_SHOW=show_line GUEST_FILTER=cat
+	# Both ways of writing under an atomic_seqcount; sizes set at boot are replaced soon
 	GUEST_APPEND="no_timer_check movablecore=40% page_poison=1"
+	GUEST_APPEND+=" atomic_seqcount.sole=$([ "$cpus" = 2 ] && echo on || echo off) thp_anon=$THP_ANON"
 	if [ "$kind" = kcsan ]; then
 		our_functions "$KNAME" | sort -u >"$RUN/ours"
 		[ -s "$RUN/ours" ] || die "found no function of the feature"

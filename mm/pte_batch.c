@@ -135,12 +135,12 @@ int copy_folio_ptes(struct vm_area_struct *dst_vma,
 		wrprotect_ptes(src_vma->vm_mm, addr, src_pte, nr);
 		/*
 		 * A clean run may have been written to since it was compared.
-		 * What is lazily freed would be lost if the child's PTEs did not
-		 * say so; all else is kept. A CPU that is to set a dirty bit looks
-		 * at the PTE again: from here on none can.
+		 * The child's PTEs have to say so: without that, what is lazily
+		 * freed would be lost, and what has an older copy in swap would
+		 * be read from there. A CPU that is to set a dirty bit looks at
+		 * the PTE again: from here on none can.
 		 */
-		if (!folio_test_swapbacked(folio) && !pte_dirty(pte) &&
-		    any_pte_dirty(src_pte, nr))
+		if (!pte_dirty(pte) && any_pte_dirty(src_pte, nr))
 			pte = pte_mkdirty(pte);
 	}
 	set_child_ptes(dst_vma, addr, dst_pte, pte, nr);

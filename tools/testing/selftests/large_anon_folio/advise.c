@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "../kselftest.h"
@@ -164,10 +165,40 @@ static void test_free_part(int order)
 		expect_kept_or_zero(p, 34, i, &zero);
 }
 
-/* Shared with a child: neither loses what it has */
+/* A child has what is given up here: neither loses its own */
+static void give_up_what_is_shared(char *p, size_t len, uint64_t seed, const char *cg)
+{
+	struct laf_sync sync;
+	pid_t pid;
+
+	laf_sync_init(&sync);
+	pid = laf_fork();
+	if (!pid) {
+		laf_sync_wait(&sync, 1);
+		laf_expect_data(p, len, seed, 0, "child");
+		_exit(0);
+	}
+	laf_require(!madvise(p, len, MADV_FREE), "MADV_FREE: %s", strerror(errno));
+	squeeze(cg);
+	laf_sync_post(&sync, 1);
+	laf_join(pid);
+	laf_fill(p, len, seed + 1);
+	laf_expect_data(p, len, seed + 1, 0, "parent");
+}
+
 static void test_free_shared(int order)
 {
-	size_t size = laf_size(order);
+	const char *cg = laf_cg_new();
+
+	laf_only(order);
+	laf_cg_join(cg);
+	give_up_what_is_shared(laf_folios(order, NR, 35), NR * laf_size(order), 35, cg);
+}
+
+/* The same with pages that were copied to be read by the kernel: nobody wrote them */
+static void test_free_unshared(int order)
+{
+	size_t size = laf_size(order), i;
 	const char *cg = laf_cg_new();
 	struct laf_sync sync;
 	pid_t pid;
@@ -176,19 +207,39 @@ static void test_free_shared(int order)
 	laf_only(order);
 	laf_cg_join(cg);
 	laf_sync_init(&sync);
-	p = laf_folios(order, NR, 35);
+	p = laf_folios(order, NR, 37);
 	pid = laf_fork();
 	if (!pid) {
 		laf_sync_wait(&sync, 1);
-		laf_expect_data(p, NR * size, 35, 0, "child");
 		_exit(0);
 	}
-	laf_require(!madvise(p, NR * size, MADV_FREE), "MADV_FREE: %s", strerror(errno));
-	squeeze(cg);
+	for (i = 0; i < NR * size; i += laf_page) {
+		char byte;
+		struct iovec to = { &byte, 1 }, from = { p + i, 1 };
+
+		laf_require(process_vm_readv(getpid(), &to, 1, &from, 1, 0) == 1,
+			    "process_vm_readv: %s", strerror(errno));
+	}
 	laf_sync_post(&sync, 1);
 	laf_join(pid);
-	laf_fill(p, NR * size, 36);
-	laf_expect_data(p, NR * size, 36, 0, "parent");
+	give_up_what_is_shared(p, NR * size, 37, cg);
+}
+
+/* And with pages that come from a swap device so fast that nothing of them stays there */
+static void test_free_swapped_in(int order)
+{
+	size_t size = laf_size(order);
+	const char *cg = laf_cg_new();
+	char *p;
+
+	laf_swap_fast();
+	laf_only(order);
+	laf_cg_join(cg);
+	p = laf_folios(order, NR, 39);
+	laf_require(!madvise(p, NR * size, MADV_PAGEOUT), "MADV_PAGEOUT: %s", strerror(errno));
+	laf_expect(!(laf_pagemap(p) & PM_PRESENT), "nothing was paged out");
+	laf_expect_data(p, NR * size, 39, 0, "paged in");
+	give_up_what_is_shared(p, NR * size, 39, cg);
 }
 
 /*
@@ -344,6 +395,8 @@ static const struct laf_test tests[] = {
 	{ "MADV_FREE and O_DIRECT", test_free_direct, LAF_ALL },
 	{ "MADV_FREE of a part", test_free_part, LAF_ALL },
 	{ "MADV_FREE of shared memory", test_free_shared, LAF_ALL },
+	{ "MADV_FREE of shared memory, unshared before", test_free_unshared, LAF_SOME },
+	{ "MADV_FREE of shared memory, swapped in before", test_free_swapped_in, LAF_SOME },
 	{ "MADV_PAGEOUT of a part", test_pageout_part, LAF_PTE },
 	{ "MADV_COLD", test_cold, LAF_ALL },
 	{ "MADV_COLLAPSE", test_collapse, LAF_PTE },

@@ -32,6 +32,7 @@
 
 #define MAX_SETTINGS	512
 #define MAX_SWAPS	8
+#define FAST_SWAP	"/dev/ram0"
 
 size_t laf_page;
 int laf_pmd_order;
@@ -55,7 +56,7 @@ static struct {
 	struct setting settings[MAX_SETTINGS];
 	char swap[PATH_MAX];
 	bool swap_tried;
-	bool swap_ours;
+	bool swap_ours, swap_fast;
 	int nr_swaps_off;
 	char swaps_off[MAX_SWAPS][PATH_MAX];
 } *shared;
@@ -1132,8 +1133,20 @@ void laf_swap_off_all(void)
 	}
 }
 
+/* For this test: no swap but a device that the kernel reads from at once */
+void laf_swap_fast(void)
+{
+	laf_swap_off_all();
+	shared->swap_fast = swap_make(FAST_SWAP);
+	if (!shared->swap_fast)
+		laf_skip("no free " FAST_SWAP " of 16 MiB");
+}
+
 static void restore_swaps(void)
 {
+	if (shared->swap_fast && swapoff(FAST_SWAP))
+		ksft_print_msg("swapoff " FAST_SWAP ": %s\n", strerror(errno));
+	shared->swap_fast = false;
 	while (shared->nr_swaps_off) {
 		const char *name = shared->swaps_off[--shared->nr_swaps_off];
 

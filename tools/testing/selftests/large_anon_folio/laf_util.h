@@ -210,6 +210,7 @@ long laf_cg_key(const char *cg, const char *file, const char *key);
 void laf_swap_setup(void);
 const char *laf_swap_need(void);
 void laf_swap_off_all(void);
+void laf_swap_fast(void);
 
 /* Pages [addr, addr + len) out with MADV_PAGEOUT; how many went */
 size_t laf_pageout(char *addr, size_t len);

@@ -232,6 +232,7 @@ static void save_settings(void)
 	for (order = LAF_MIN_ORDER; order <= laf_pmd_order; order++)
 		laf_set_size(order, "always");
 	laf_set(THP "enabled", "always");
+	laf_set(THP "shmem_enabled", "always");
 	if (laf_exists(POLICY))
 		laf_set(POLICY, "small");
 	/* What is set is restored: so have it differ once */

@@ -1153,6 +1153,105 @@ static bool op_trace(struct actor *a)
 	return ok;
 }
 
+/* ----------------------------------------------------------------- of files */
+
+#define FILE_PAGES	1024
+
+/* Whether pages of a mapped file hold what they have to; some can't be read now */
+static bool file_is(struct actor *a, char *map, const uint64_t *bases, const char *how)
+{
+	const uint64_t *word = (const uint64_t *)a->buffer;
+	size_t w;
+	int i;
+
+	for (i = rnd(a, 8); i < FILE_PAGES; i += 1 + rnd(a, 8)) {
+		if (vm_read(a->buffer, map + i * laf_page) != (ssize_t)laf_page)
+			continue;
+		for (w = 0; w < laf_page / sizeof(*word); w++) {
+			uint64_t want = bases[i] ? bases[i] + w : 0;
+
+			if (word[w] == want)
+				continue;
+			complain(a, "page %d of a file, word %zu, %s: saw %#llx, want %#llx", i, w,
+				 how, (unsigned long long)word[w], (unsigned long long)want);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Pages get data of their own, up to the first that can't */
+static bool file_write(struct actor *a, char *map, uint64_t *bases, int nr)
+{
+	while (nr--) {
+		int i = rnd(a, FILE_PAGES);
+		uint64_t base = new_base(i);
+
+		fill(a->buffer, base);
+		if (vm_write(a->buffer, map + i * laf_page) != (ssize_t)laf_page)
+			return false;
+		bases[i] = base;
+	}
+	return true;
+}
+
+static bool file_share(struct actor *a, char *own, char *shared, uint64_t *bases)
+{
+	const size_t len = FILE_PAGES * laf_page;
+	uint64_t mine[FILE_PAGES];
+	int at = rnd(a, FILE_PAGES);
+	pid_t pid;
+	bool ok;
+
+	if (!file_write(a, shared, bases, 1 + rnd(a, 32)))
+		return false;
+	memcpy(mine, bases, sizeof(mine));
+	/* A fork copies the PTEs of what has such pages; a folio is mapped by PTEs, then */
+	if (rnd(a, 4) && !file_write(a, own, mine, 1))
+		return false;
+	madvise(own, len, MADV_POPULATE_READ);
+	madvise(shared, len, rnd(a, 2) ? MADV_POPULATE_READ : MADV_POPULATE_WRITE);
+	pid = fork();
+	if (!pid) {
+		if (file_is(a, own, mine, "the child's") &&
+		    file_write(a, own, mine, rnd(a, 8)))
+			file_is(a, own, mine, "written by the child");
+		if (rnd(a, 2))
+			munmap(own + at * laf_page, len - at * laf_page);
+		_exit(0);
+	}
+	ok = file_is(a, own, mine, "private") && file_is(a, shared, bases, "shared");
+	if (file_write(a, own, mine, rnd(a, 8)))
+		ok = ok && file_is(a, own, mine, "written");
+	if (rnd(a, 2))
+		madvise(own, at * laf_page, MADV_DONTNEED);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	return ok && pid > 0;
+}
+
+/* A file whose folios are large, mapped twice, and once more by a child */
+static bool op_file(struct actor *a)
+{
+	const size_t len = FILE_PAGES * laf_page;
+	uint64_t bases[FILE_PAGES] = { 0 };
+	int fd = memfd_create("torture", MFD_CLOEXEC);
+	char *own, *shared;
+	bool ok = false;
+
+	own = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	shared = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (own != MAP_FAILED && shared != MAP_FAILED && !ftruncate(fd, len))
+		ok = file_share(a, own, shared, bases);
+	if (own != MAP_FAILED)
+		munmap(own, len);
+	if (shared != MAP_FAILED)
+		munmap(shared, len);
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
 /* ------------------------------------------------------------------ a turn */
 
 const struct op torture_ops[] = {
@@ -1192,6 +1291,7 @@ const struct op torture_ops[] = {
 	{ "forkalone", op_fork_alone, 4, true },
 	{ "wait", op_wait, 6 },
 	{ "trace", op_trace, 2, true },
+	{ "file", op_file, 3, true },
 };
 
 const int torture_nr_ops = ARRAY_SIZE(torture_ops);
