@@ -21,6 +21,12 @@ production4	x86_64	production	4
 arm64		arm64	production	2
 "
 THP_ANON="16K-64K:always;128K,512K:madvise;256K:never;2M:inherit"
+# Stock's own, where a changed function is one side: whether the page of a migration
+# entry is anonymous; whether another CPU has something to drain
+STOCK_RACES="
+move_to_new_folio / smaps_account
+munlock_page / need_mlock_page_drain
+"
 # Seeds of episodes in which allocations fail
 FAULTS_FROM=1000000
 RECORD=$BUILD/torture.record
@@ -202,18 +208,22 @@ our_functions()
 }
 
 # kcsan_ours: the console without the headlines of data races that are not ours. That
-# is those of which neither side is, and, in functions that are only changed: who asks
-# for a page's folio reads compound_head, the word that lru.next is in another one
-# (bit 0 tells), while that page moves between lists. All of 6.1 does so.
+# is those of which neither side is, STOCK_RACES, and, in functions that are only
+# changed: who asks for a page's folio reads compound_head, the word that lru.next is in
+# another one (bit 0 tells), while that page moves between lists. All of 6.1 does so.
 kcsan_ours()
 {
-	perl -0777 -pe '
-		BEGIN { open my $f, "<", shift or die; %ours = map { $_ => 1 } split /\n/, <$f> }
+	STOCK_RACES=$STOCK_RACES perl -0777 -pe '
+		BEGIN {
+			open my $f, "<", shift or die;
+			%ours = map { $_ => 1 } split /\n/, <$f>;
+			%stock = map { $_ => 1 } split /\n/, $ENV{STOCK_RACES};
+		}
 		s{^[^\n]*BUG: KCSAN: data-race in ([^\n]*)\n(.*?Reported by Kernel Concurrency)}{
-			my ($first, $report) = ($&, $2);
-			my $mine = grep { $ours{s/[.+].*//r} } split " / ", $1;
+			my ($first, $who, $report) = ($&, $1, $2);
+			my $mine = grep { $ours{s/[.+].*//r} } split " / ", $who;
 			my $head = $report =~ /read \(marked\) to 0xffffea[0-9a-f]*[048c]8 of 8 bytes/;
-			$mine && !$head ? $first : $report;
+			$mine && !$head && !$stock{$who} ? $first : $report;
 		}gems' "$RUN/ours"
 }
 

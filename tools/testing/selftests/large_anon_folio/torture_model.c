@@ -109,17 +109,18 @@ static void caught(int sig, siginfo_t *info, void *context)
 {
 	(void)context;
 	where = info->si_addr;
-	if (guarded)
-		siglongjmp(guard, sig);
 	/*
-	 * Its stack or its model was in swap, and can't be read; or the kernel got no
-	 * memory where it has to write to a stack or to an rseq area.
+	 * The kernel got no memory where it has to write to a stack or to an rseq
+	 * area, whatever was done meanwhile; or this stack or the model was in swap,
+	 * and can't be read.
 	 */
-	if ((sig == SIGBUS && torture->io_errors) ||
-	    (info->si_code == SI_KERNEL && torture->faults)) {
+	if ((info->si_code == SI_KERNEL && torture->faults) ||
+	    (!guarded && sig == SIGBUS && torture->io_errors)) {
 		__atomic_add_fetch(&torture->lost, 1, __ATOMIC_RELAXED);
 		_exit(0);
 	}
+	if (guarded)
+		siglongjmp(guard, sig);
 	laf_expect(false, "seed %u, process %#x: signal %d at %p, outside of a checked access",
 		   me ? me->family->seed : 0, me ? me->id : 0, sig, info->si_addr);
 	_exit(1);
