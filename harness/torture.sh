@@ -166,13 +166,19 @@ new_files()
 	git -C "$TREE" diff --diff-filter=A --name-only laf-base -- 'mm/*.c'
 }
 
-# coverage NAME KNAME: for each of them, how many of its lines have run so far on
-# the kernel KNAME; those that have not are in build/torture-coverage
+# What has not run of a file, as it is now, is in build/torture-coverage/FILE-HASH/RUN
+coverage_dir()
+{
+	echo "$BUILD/torture-coverage/$1-$(git -C "$TREE" hash-object "mm/$1.c" | cut -c1-12)"
+}
+
+# coverage NAME KNAME: for each of them, how many of its lines have run on the kernel
+# KNAME
 coverage()
 {
-	local f dir=$RUN/gcov out=$BUILD/torture-coverage
+	local f dir=$RUN/gcov out
 
-	mkdir -p "$dir" "$out"
+	mkdir -p "$dir"
 	while read -r f; do
 		f=$(basename "$f" .c)
 		# What the last program said counts for all
@@ -184,12 +190,57 @@ coverage()
 		[ -s "$dir/$f.gcda" ] || continue
 		cp "$BUILD/$2/mm/$f.gcno" "$dir/"
 		(cd "$BUILD/$2" && gcov -t -o "$dir" "mm/$f.c") >"$dir/$f" 2>/dev/null
-		awk -F: -v file="mm/$f.c" '
-			/:Source:/ { mine = index($0, file) }
-			mine && $1 ~ /#####/ { print file ":" $2 ":" $3 >out; left++ }
-			mine && $1 ~ /[0-9]/ { ran++ }
-			END { n = ran + left; if (n) printf "# %s: %d of %d lines ran, %.1f %%\n", file, ran, n, 100 * ran / n }
-			' out="$out/$1-$f" "$dir/$f"
+		out=$(coverage_dir "$f")
+		mkdir -p "$out"
+		: >"$out/$1"
+		awk -v file="mm/$f.c" -v out="$out" -v name="$1" '
+			/:Source:/ { split($0, part, ":"); mine = index($0, file); next }
+			{ mark = $1; sub(/^[^:]*:/, ""); line = $0; sub(/:.*/, "", line); sub(/^ *[0-9]+:[ \t]*/, "") }
+			mine && mark ~ /#####/ { printf "%d\t%s\n", line, $0 >(out "/" name); left++ }
+			mine && mark ~ /[0-9]/ { ran++ }
+			END {
+				n = ran + left
+				if (!n)
+					exit
+				printf "# %s: %d of %d lines ran, %.1f %%\n", file, ran, n, 100 * ran / n
+				print n >(out "/lines")
+			}' "$dir/$f"
+	done < <(new_files)
+}
+
+# not_covered: the lines of new files that no run has reached so far: file, line,
+# text, and the reason in harness/torture.reasons
+not_covered()
+{
+	local f out runs
+
+	while read -r f; do
+		f=$(basename "$f" .c)
+		out=$(coverage_dir "$f")
+		[ -f "$out/lines" ] || continue
+		runs=("$out"/*)
+		sort "${runs[@]/#*\/lines/\/dev\/null}" | uniq -c |
+			awk -v n=$((${#runs[@]} - 1)) -v f="$f.c" '
+				$1 == n { sub(/^ *[0-9]+ /, ""); print f "\t" $0 }'
+	done < <(new_files) | sort -t$'\t' -k1,1 -k2,2n |
+		awk -F'\t' '
+			NR == FNR { if (!/^#/) why[$1 FS $2] = $3; next }
+			{ r = why[$1 FS $3]; if (!r) r = "no reason is given"; print $0 FS r }
+			' "$ROOT/harness/torture.reasons" -
+}
+
+# covered: how much all runs together have reached
+covered()
+{
+	local f out n left
+
+	while read -r f; do
+		f=$(basename "$f" .c)
+		out=$(coverage_dir "$f")
+		[ -f "$out/lines" ] || continue
+		n=$(cat "$out/lines")
+		left=$(grep -c "^$f\.c	" "$LEFT" || :)
+		echo "# mm/$f.c: $((n - left)) of $n lines, $((1000 * (n - left) / n / 10)).$((1000 * (n - left) / n % 10)) %"
 	done < <(new_files)
 }
 
@@ -237,5 +288,12 @@ if [ -f "$RECORD" ]; then
 	echo "# minutes that passed in all, by run (build/torture.record):"
 	awk '$6 == "passed" { m[$1] += $2 } END { for (n in m) printf "#   %s %.0f\n", n, m[n] }' \
 		"$RECORD" | sort
+fi
+LEFT=$BUILD/torture-coverage/left
+not_covered >"$LEFT"
+if [ -s "$LEFT" ]; then
+	echo "# lines of new files that any run so far has reached:"
+	covered
+	grep 'no reason is given$' "$LEFT" | awk -F'\t' '{ print "#   not " $1 ":" $2 ": " $3 }' || :
 fi
 counts $passed $failed 0
