@@ -30,6 +30,13 @@ whole()
 {
 	rm -f "$FARM/$1"
 	cp "$TREE/$1" "$FARM/$1"
+	made_anew "$1"
+}
+
+# made_anew FILE: whatever the clock says, which may have been set back meanwhile
+made_anew()
+{
+	rm -f "$OUT/um/${1%.c}.o"
 }
 
 while read -r _ file; do
@@ -63,6 +70,7 @@ while read -r name file; do
 	n=$((n + 1)) rc=0
 	rm "$FARM/$file"
 	if why=$(perl -w "$ROOT/harness/plant.pl" "$PLANTS" "$n" "$TREE/$file" "$FARM/$file"); then
+		made_anew "$file"
 		suites "$name" || rc=$?
 		case $rc in
 		0)	why="no suite noticed" ;;

@@ -136,7 +136,7 @@ torture)
 	  build/torture.record gets a line for each run: name, minutes, first seed, next
 	  seed, commit, result. --resume goes on with the seed behind the last one there.
 	laf torture --short
-	  What 'laf check' runs: kasan for 2.5 minutes, always from seed 1.
+	  What 'laf check torture' runs: kasan for 2.5 minutes, always from seed 1.
 	EOF
 	;;
 sparse)
