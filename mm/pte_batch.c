@@ -138,9 +138,11 @@ int copy_folio_ptes(struct vm_area_struct *dst_vma,
 		 * The child's PTEs have to say so: without that, what is lazily
 		 * freed would be lost, and what has an older copy in swap would
 		 * be read from there. A CPU that is to set a dirty bit looks at
-		 * the PTE again: from here on none can.
+		 * the PTE again: from here on none can. A folio that is dirty
+		 * says it for all.
 		 */
-		if (!pte_dirty(pte) && any_pte_dirty(src_pte, nr))
+		if (!pte_dirty(pte) && !folio_test_dirty(folio) &&
+		    any_pte_dirty(src_pte, nr))
 			pte = pte_mkdirty(pte);
 	}
 	set_child_ptes(dst_vma, addr, dst_pte, pte, nr);
