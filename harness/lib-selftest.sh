@@ -5,6 +5,9 @@
 # that run programs of it.
 
 FOLDER=large_anon_folio
+# Each value, for one size and for a range of them, at boot
+# shellcheck disable=SC2034 # of who sources this
+THP_ANON="16K-64K:always;128K,512K:madvise;256K:never;2M:inherit"
 
 # build_tests ARCH: the folder's programs, static, in build/selftest-ARCH
 build_tests()

@@ -28,7 +28,6 @@ show_line()
 
 # What needs to be tried with more CPUs than two, and with sizes set at boot
 CROWDED="policy race storm"
-THP_ANON="16K-64K:always;128K,512K:madvise;256K:never;2M:inherit"
 
 # boot ARCH CPUS APPEND PROGRAM...: run these in a guest of two memory nodes whose
 # kernel gets APPEND, add to the sums

@@ -20,7 +20,6 @@ production	x86_64	production	2
 production4	x86_64	production	4
 arm64		arm64	production	2
 "
-THP_ANON="16K-64K:always;128K,512K:madvise;256K:never;2M:inherit"
 # Stock's own, where a changed function is one side: whether the page of a migration
 # entry is anonymous; whether another CPU has something to drain
 STOCK_RACES="
@@ -194,7 +193,7 @@ coverage()
 		mkdir -p "$out"
 		: >"$out/$1"
 		awk -v file="mm/$f.c" -v out="$out" -v name="$1" '
-			/:Source:/ { split($0, part, ":"); mine = index($0, file); next }
+			/:Source:/ { mine = index($0, file); next }
 			{ mark = $1; sub(/^[^:]*:/, ""); line = $0; sub(/:.*/, "", line); sub(/^ *[0-9]+:[ \t]*/, "") }
 			mine && mark ~ /#####/ { printf "%d\t%s\n", line, $0 >(out "/" name); left++ }
 			mine && mark ~ /[0-9]/ { ran++ }

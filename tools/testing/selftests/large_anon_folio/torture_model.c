@@ -176,7 +176,8 @@ bool check_copy(struct actor *a, int i, const char *from, const char *how)
 
 	if (w < 0 || p->flags & P_ANY)
 		return true;
-	complain(a, "page %d, word %d, %s: saw %#llx, want %#llx or %#llx, flags %#x, PTE %#llx",
+	complain(a,
+		 "page %d, word %d, %s: saw %#llx, want %#llx or %#llx, flags %#x, pagemap %#llx",
 		 i, w, how, (unsigned long long)saw, (unsigned long long)p->base,
 		 (unsigned long long)p->next, p->flags,
 		 (unsigned long long)laf_pagemap(page_at(i)));
