@@ -12,15 +12,6 @@
 
 #define NR	4
 
-/* Make the memcg of this process give back what it can */
-static void squeeze(const char *cg)
-{
-	int i;
-
-	for (i = 0; i < 10; i++)
-		laf_cg_write(cg, "memory.reclaim", "64M");
-}
-
 /* A page is either as it was or zero */
 static void expect_kept_or_zero(char *p, uint64_t seed, size_t page, size_t *zero)
 {
@@ -48,7 +39,7 @@ static void test_free(int order)
 	laf_expect_data(p, laf_page, 31, 0, "after MADV_FREE");
 	for (i = 0; i < pages; i += 3)
 		laf_fill(p + i * laf_page, laf_page, i);
-	squeeze(cg);
+	laf_cg_squeeze(cg);
 	for (i = 0; i < pages && !laf_failed(); i++) {
 		if (i % 3)
 			expect_kept_or_zero(p, 31, i, &zero);
@@ -70,7 +61,7 @@ static void test_free_reclaimed(int order)
 	laf_cg_join(cg);
 	p = laf_folios(order, NR, 33);
 	laf_require(!madvise(p, NR * size, MADV_FREE), "MADV_FREE: %s", strerror(errno));
-	squeeze(cg);
+	laf_cg_squeeze(cg);
 	for (i = 0; i < pages && !laf_failed(); i++)
 		expect_kept_or_zero(p, 33, i, &zero);
 	laf_expect(zero >= pages / 2, "saw %zu of %zu pages freed, want at least half", zero,
@@ -111,7 +102,7 @@ static void test_free_whole(int order)
 	laf_expect(saw == (long)(NR * size), "LazyFree: saw %ld, want %zu", saw, NR * size);
 	/* Once more changes nothing */
 	laf_require(!madvise(p, NR * size, MADV_FREE), "MADV_FREE: %s", strerror(errno));
-	squeeze(cg);
+	laf_cg_squeeze(cg);
 	saw = laf_stat(order, "split") - split;
 	laf_expect(!saw, "split: saw %+ld, want 0", saw);
 	saw = laf_stat(order, "split_deferred") - queued;
@@ -140,7 +131,7 @@ static void test_free_direct(int order)
 	laf_require(!madvise(p, NR * size, MADV_FREE), "MADV_FREE: %s", strerror(errno));
 	laf_require(pread(fd, p, size, 0) == (ssize_t)size, "O_DIRECT read: %s",
 		    strerror(errno));
-	squeeze(cg);
+	laf_cg_squeeze(cg);
 	laf_expect_data(p, size, 44, 0, "read by O_DIRECT");
 	close(fd);
 }
@@ -158,7 +149,7 @@ static void test_free_part(int order)
 	p = laf_folios(order, 1, 34);
 	laf_require(!madvise(p + from * laf_page, (to - from) * laf_page, MADV_FREE),
 		    "MADV_FREE: %s", strerror(errno));
-	squeeze(cg);
+	laf_cg_squeeze(cg);
 	laf_expect_data(p, from * laf_page, 34, 0, "before the part");
 	laf_expect_data(p + to * laf_page, size - to * laf_page, 34, to, "behind the part");
 	for (i = from; i < to && !laf_failed(); i++)
@@ -179,7 +170,7 @@ static void give_up_what_is_shared(char *p, size_t len, uint64_t seed, const cha
 		_exit(0);
 	}
 	laf_require(!madvise(p, len, MADV_FREE), "MADV_FREE: %s", strerror(errno));
-	squeeze(cg);
+	laf_cg_squeeze(cg);
 	laf_sync_post(&sync, 1);
 	laf_join(pid);
 	laf_fill(p, len, seed + 1);

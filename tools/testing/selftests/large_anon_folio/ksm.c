@@ -121,6 +121,30 @@ static void test_fork(int order)
 	laf_expect_data(p, NR * laf_size(order), 81, 0, "parent, written");
 }
 
+/*
+ * MADV_FREE of a merged page that is mapped once: what is merged with it later must
+ * not be lost when memory is short
+ */
+static void test_free(int order)
+{
+	size_t pages = NR << order, i;
+	const char *cg = laf_cg_new();
+	char *p;
+
+	laf_cg_join(cg);
+	p = setup(order);
+	wait_merged(p, order);
+	for (i = 2; i < pages; i += 2)
+		laf_fill(p + i * laf_page, laf_page, 100 + i);
+	laf_require(!madvise(p, laf_page, MADV_FREE), "MADV_FREE: %s", strerror(errno));
+	for (i = 2; i < pages; i += 2)
+		laf_fill(p + i * laf_page, laf_page, 77);
+	wait_merged(p, order);
+	laf_cg_squeeze(cg);
+	for (i = 2; i < pages && !laf_failed(); i += 2)
+		laf_expect_data(p + i * laf_page, laf_page, 77, 0, "merged later");
+}
+
 /* While KSM runs, the owner writes, drops and faults in again */
 static void test_busy(int order)
 {
@@ -150,6 +174,7 @@ static void test_busy(int order)
 static const struct laf_test tests[] = {
 	{ "merge and unmerge", test_merge, LAF_ALL },
 	{ "fork", test_fork, LAF_SOME },
+	{ "MADV_FREE, then merged", test_free, LAF_SOME },
 	{ "writes while it merges", test_busy, LAF_SOME },
 };
 

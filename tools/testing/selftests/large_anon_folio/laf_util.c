@@ -999,6 +999,15 @@ void laf_cg_set(const char *cg, const char *file, const char *value)
 		die("cannot write %s to %s/%s: %s", value, cg, file, strerror(-err));
 }
 
+/* Makes the memcg give back what it can */
+void laf_cg_squeeze(const char *cg)
+{
+	int i;
+
+	for (i = 0; i < 10; i++)
+		laf_cg_write(cg, "memory.reclaim", "64M");
+}
+
 void laf_cg_set_long(const char *cg, const char *file, long value)
 {
 	char buf[24];

@@ -202,6 +202,7 @@ const char *laf_cg_new(void);
 void laf_cg_join(const char *cg);
 void laf_cg_set(const char *cg, const char *file, const char *value);
 int laf_cg_write(const char *cg, const char *file, const char *value);
+void laf_cg_squeeze(const char *cg);
 void laf_cg_set_long(const char *cg, const char *file, long value);
 long laf_cg_get(const char *cg, const char *file);
 long laf_cg_key(const char *cg, const char *file, const char *key);
