@@ -607,9 +607,10 @@ static bool op_pin(struct actor *a)
 	if (hold(a, h, 16)) {
 		pin.addr = (uintptr_t)page_at(h->start);
 		pin.size = h->nr * laf_page;
-		/* What pins to read found the zero page do not see a later write */
+		/* The zero page, also where memory was given up: no later write is seen */
 		for (i = 0; i < h->nr; i++)
-			if (!(pin.flags & PIN_LONGTERM_TEST_FLAG_USE_WRITE) && !h->base[i])
+			if (!(pin.flags & PIN_LONGTERM_TEST_FLAG_USE_WRITE) &&
+			    (!h->base[i] || me->page[h->start + i].flags & P_LAZY))
 				h->fresh[i]--;
 		if (!ioctl(h->fd[0], PIN_LONGTERM_TEST_START, &pin))
 			return true;
