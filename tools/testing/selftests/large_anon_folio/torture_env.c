@@ -628,10 +628,14 @@ static bool back(const char *what, long most, long now, bool report)
 	return now <= most;
 }
 
-/* Back to where it was, or less; a few pages are this process's own, and slabs' */
+/*
+ * Back to where it was, or less. A few pages are this process's own. Nobody names what
+ * slabs have in reserve, and where KASAN keeps each way to an allocation: that is
+ * more when allocations fail, but does not grow for long.
+ */
 static bool is_back(const struct usage *now, bool report)
 {
-	const long few = 64, some_kb = 2048;
+	const long few = 16, some_kb = 4096;
 	bool ok = true;
 	int node;
 
