@@ -32,7 +32,6 @@ full		build --full
 # half that a machine with two cores may have.
 declare -A ON_REQUEST=(
 	[kunit-s390]="builds for one more architecture"
-	[torture]="builds one more kernel, with KASAN"
 	[vmtests]="builds two stock kernels beside ours"
 	[cost]="builds the stock kernel beside ours"
 	[bases]="downloads other releases of 6.1"

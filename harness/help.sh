@@ -135,8 +135,13 @@ torture)
 	    arm64                   the same on arm64
 	  build/torture.record gets a line for each run: name, minutes, first seed, next
 	  seed, commit, result. --resume goes on with the seed behind the last one there.
+	  build/torture-coverage/left lists the lines of new files and of changed functions
+	  that no run has reached: file, line, function, text, reason.
+	laf torture --publish
+	  Puts the record of this kernel, and how much was reached, into
+	  Documentation/mm/large_anon_folio.rst.
 	laf torture --short
-	  What 'laf check torture' runs: kasan for 2.5 minutes, always from seed 1.
+	  What 'laf check torture' runs: kasan for five minutes, always from seed 1.
 	EOF
 	;;
 sparse)

@@ -29,8 +29,15 @@ munlock_page / need_mlock_page_drain
 # Seeds of episodes in which allocations fail
 FAULTS_FROM=1000000
 RECORD=$BUILD/torture.record
-minutes=10 seed=1 resume='' names=()
+DOC=$ROOT/Documentation/mm/large_anon_folio.rst
+# What the tortured kernels are made of
+SOURCES="patches mm lib include"
+minutes=10 seed=1 resume='' names=() publish=''
 
+[ "$*" != --publish ] || {
+	publish=1
+	shift
+}
 while [ $# -gt 0 ]; do
 	case $1 in
 	--minutes | --seed)
@@ -50,7 +57,7 @@ seconds=$((minutes * 60))
 # One kernel for 'laf check', always the same
 if [ -n "${short:-}" ]; then
 	[ ${#names[@]} -gt 0 ] || names=(kasan)
-	seconds=150 seed=1 resume=''
+	seconds=300 seed=1 resume=''
 fi
 
 passed=0 failed=0
@@ -98,8 +105,10 @@ one()
 	cp "$TESTS/$FOLDER/torture" "$GUEST_ROOT/tests/"
 	# Another run may be at work on another kernel
 	unlock "selftest-$arch"
-	# Lines of these that run are counted
-	mapfile -t PLANT < <(new_files | sed 's,.*/\(.*\)\.c$,GCOV_PROFILE_\1.o=y,')
+	# Lines of these that run are counted, and not of others of the same name
+	# shellcheck disable=SC2016 # $ for make
+	mapfile -t PLANT < <(counted_files |
+		sed 's|\(.*\)/\(.*\)\.c$|GCOV_PROFILE_\2.o=$(if $(filter \1,$(obj)),y)|')
 	guest_kernel "$arch" "$kind"
 	guest_accel "$arch"
 	first=$(first_seed "$name")
@@ -119,9 +128,14 @@ one()
 	start=$SECONDS
 	guest_nodes "$cpus"
 	GUEST_SHOW=show_line GUEST_FILTER=cat
-	# Both ways of writing under an atomic_seqcount; sizes set at boot are replaced soon
+	# Both ways of writing under an atomic_seqcount, and what the sizes are at boot:
+	# as told, or the defaults when that is refused. They are soon replaced.
 	GUEST_APPEND="no_timer_check movablecore=40% page_poison=1"
-	GUEST_APPEND+=" atomic_seqcount.sole=$([ "$cpus" = 2 ] && echo on || echo off) thp_anon=$THP_ANON"
+	if [ "$cpus" = 2 ]; then
+		GUEST_APPEND+=" atomic_seqcount.sole=on thp_anon=$THP_ANON"
+	else
+		GUEST_APPEND+=" atomic_seqcount.sole=off thp_anon=16K:sometimes"
+	fi
 	if [ "$kind" = kcsan ]; then
 		our_functions "$KNAME" | sort -u >"$RUN/ours"
 		[ -s "$RUN/ours" ] || die "found no function of the feature"
@@ -165,82 +179,98 @@ new_files()
 	git -C "$TREE" diff --diff-filter=A --name-only laf-base -- 'mm/*.c'
 }
 
-# What has not run of a file, as it is now, is in build/torture-coverage/FILE-HASH/RUN
+# counted_files: those, and the ones with functions that patches change
+counted_files()
+{
+	new_files
+	git -C "$TREE" diff --diff-filter=M --name-only laf-base -- '*.c'
+}
+
+# What ran of a file, as it is now, is in build/torture-coverage/FILE-HASH/RUN
 coverage_dir()
 {
-	echo "$BUILD/torture-coverage/$1-$(git -C "$TREE" hash-object "mm/$1.c" | cut -c1-12)"
+	echo "$BUILD/torture-coverage/${1//\//-}-$(git -C "$TREE" hash-object "$1" | cut -c1-12)"
 }
 
-# coverage NAME KNAME: for each of them, how many of its lines have run on the kernel
-# KNAME
+# coverage NAME KNAME: keep which lines of these have run on the kernel KNAME
 coverage()
 {
-	local f dir=$RUN/gcov out
+	local f name data dir=$RUN/gcov out
 
+	rm -rf "$dir"
 	mkdir -p "$dir"
+	# What the last program said counts for all
+	awk -v dir="$dir" '
+		/^@start/ { delete hex }
+		/^ # gcda / { hex[$3] = hex[$3] $4 }
+		END {
+			for (f in hex) {
+				name = f
+				gsub("/", "-", name)
+				print hex[f] >(dir "/" name)
+			}
+		}' "$RUN/result"
 	while read -r f; do
-		f=$(basename "$f" .c)
-		# What the last program said counts for all
-		awk -v mark=" # gcda $f.gcda " '
-			/^@start/ { hex = "" }
-			index($0, mark) == 1 { hex = hex substr($0, length(mark) + 1) }
-			END { printf "%s", hex }' "$RUN/result" |
-			perl -0777 -ne 'print pack "H*", $_' >"$dir/$f.gcda"
-		[ -s "$dir/$f.gcda" ] || continue
-		cp "$BUILD/$2/mm/$f.gcno" "$dir/"
-		(cd "$BUILD/$2" && gcov -t -o "$dir" "mm/$f.c") >"$dir/$f" 2>/dev/null
+		name=${f%.c}
+		data=$(find "$dir" -name "*-$2-${name//\//-}.gcda")
+		[ -s "$data" ] || continue
+		perl -0777 -ne 's/\s//g; print pack "H*", $_' "$data" >"$dir/it.gcda"
+		cp "$BUILD/$2/${f%.c}.gcno" "$dir/it.gcno"
 		out=$(coverage_dir "$f")
 		mkdir -p "$out"
-		: >"$out/$1"
-		awk -v file="mm/$f.c" -v out="$out" -v name="$1" '
-			/:Source:/ { mine = index($0, file); next }
-			{ mark = $1; sub(/^[^:]*:/, ""); line = $0; sub(/:.*/, "", line); sub(/^ *[0-9]+:[ \t]*/, "") }
-			mine && mark ~ /#####/ { printf "%d\t%s\n", line, $0 >(out "/" name); left++ }
-			mine && mark ~ /[0-9]/ { ran++ }
-			END {
-				n = ran + left
-				if (!n)
-					exit
-				printf "# %s: %d of %d lines ran, %.1f %%\n", file, ran, n, 100 * ran / n
-				print n >(out "/lines")
-			}' "$dir/$f"
-	done < <(new_files)
-}
-
-# not_covered: the lines of new files that no run has reached so far: file, line,
-# text, and the reason in harness/torture.reasons
-not_covered()
-{
-	local f out runs
-
-	while read -r f; do
-		f=$(basename "$f" .c)
-		out=$(coverage_dir "$f")
-		[ -f "$out/lines" ] || continue
-		runs=("$out"/*)
-		sort "${runs[@]/#*\/lines/\/dev\/null}" | uniq -c |
-			awk -v n=$((${#runs[@]} - 1)) -v f="$f.c" '
-				$1 == n { sub(/^ *[0-9]+ /, ""); print f "\t" $0 }'
-	done < <(new_files) | sort -t$'\t' -k1,1 -k2,2n |
-		awk -F'\t' '
-			NR == FNR { if (!/^#/) why[$1 FS $2] = $3; next }
-			{ r = why[$1 FS $3]; if (!r) r = "no reason is given"; print $0 FS r }
-			' "$ROOT/harness/torture.reasons" -
+		gcov --json-format --stdout "$dir/it.gcda" 2>/dev/null |
+			perl "$ROOT/harness/coverage.pl" lines "$TREE" "$f" >"$out/$1"
+	done < <(counted_files)
 }
 
 # covered: how much all runs together have reached
 covered()
 {
-	local f out n left
+	local f out dirs=() others=()
 
 	while read -r f; do
-		f=$(basename "$f" .c)
 		out=$(coverage_dir "$f")
-		[ -f "$out/lines" ] || continue
-		n=$(cat "$out/lines")
-		left=$(grep -c "^$f\.c	" "$LEFT" || :)
-		echo "# mm/$f.c: $((n - left)) of $n lines, $((1000 * (n - left) / n / 10)).$((1000 * (n - left) / n % 10)) %"
-	done < <(new_files)
+		[ -d "$out" ] && dirs+=("$f=$out") || others+=("$f")
+	done < <(counted_files)
+	[ ${#dirs[@]} -gt 0 ] || return 0
+	perl "$ROOT/harness/coverage.pl" sum "$TREE" "$ROOT/harness/torture.reasons" \
+		"$BUILD/torture-coverage/left" "${dirs[@]}"
+	echo "# changed, but no kernel that counted them has run: ${others[*]:-none}"
+}
+
+# published: the record of the kernel as it is now, as a table, and what it reached
+published()
+{
+	local commit rule
+
+	rule="============ ==== ======= ======== ====== ==========="
+	printf '%s\n' "$rule" "Run          CPUs Minutes Episodes Failed From seeds" "$rule"
+	cut -d' ' -f5 "$RECORD" | sort -u | while read -r commit; do
+		# shellcheck disable=SC2086 # words
+		! git -C "$ROOT" diff --quiet "${commit%+}" -- $SOURCES 2>/dev/null || echo "$commit"
+	done >"$RECORD.commits"
+	awk -v runs="$RUNS" '
+		NR == FNR { now[$1]; next }
+		$5 in now && $6 == "failed" { failed[$1]++; some[$1] }
+		$5 in now && $6 == "passed" {
+			minutes[$1] += $2
+			episodes[$1] += $4 - $3
+			first[$1] = first[$1] (first[$1] == "" ? "" : ", ") $3
+			some[$1]
+		}
+		END {
+			n = split(runs, line, "\n")
+			for (i = 1; i <= n; i++) {
+				split(line[i], f, /\t+/)
+				if (f[1] in some)
+					printf "%-12s %-4s %-7d %-8d %-6d %s\n", f[1], f[4],
+					       minutes[f[1]], episodes[f[1]], failed[f[1]], first[f[1]]
+			}
+		}' "$RECORD.commits" "$RECORD"
+	rm -f "$RECORD.commits"
+	printf '%s\n\nLines that these and shorter runs have reached::\n\n' "$rule"
+	covered | sed 's/^# /  /'
+	echo
 }
 
 # our_functions KNAME: functions of the new files, and those that patches change
@@ -278,6 +308,16 @@ kcsan_ours()
 }
 
 use_tree
+if [ -n "$publish" ]; then
+	[ -s "$RECORD" ] || die "there is no $RECORD; run './laf torture' first"
+	(
+		echo
+		published
+	) >"$BUILD/torture.rst"
+	sed -i -e '/^\.\. torture: table/,/^\.\. torture: end/{//!d}' \
+		-e "/^\.\. torture: table/r $BUILD/torture.rst" "$DOC"
+	exit 0
+fi
 while read -r name arch kind cpus; do
 	[ -n "$name" ] || continue
 	[ ${#names[@]} -eq 0 ] || [[ " ${names[*]} " = *" $name "* ]] || continue
@@ -288,11 +328,5 @@ if [ -f "$RECORD" ]; then
 	awk '$6 == "passed" { m[$1] += $2 } END { for (n in m) printf "#   %s %.0f\n", n, m[n] }' \
 		"$RECORD" | sort
 fi
-LEFT=$BUILD/torture-coverage/left
-not_covered >"$LEFT"
-if [ -s "$LEFT" ]; then
-	echo "# lines of new files that any run so far has reached:"
-	covered
-	grep 'no reason is given$' "$LEFT" | awk -F'\t' '{ print "#   not " $1 ":" $2 ": " $3 }' || :
-fi
+covered
 counts $passed $failed 0

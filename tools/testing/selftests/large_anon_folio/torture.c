@@ -21,6 +21,8 @@
 #include "laf_util.h"
 #include "torture.h"
 
+#define HUGETLB	"/proc/sys/vm/nr_hugepages"
+
 #define TURNS		60	/* of each thread of an episode's first process */
 #define NR_KINDS	3	/* of the environment */
 
@@ -60,7 +62,7 @@ static void cut(struct actor *a)
 {
 	int i, at = 0;
 
-	me->nr_pieces = me->nr_threads * (2 + rnd(a, 4));
+	me->nr_pieces = me->nr_threads * (1 + rnd(a, 5));
 	for (i = 0; i < me->nr_pieces; i++) {
 		int left = me->pages - at, rest = me->nr_pieces - i;
 		int most = left - rest + 1, nr = most;
@@ -233,6 +235,8 @@ static void save_settings(void)
 		laf_set_size(order, "always");
 	laf_set(THP "enabled", "always");
 	laf_set(THP "shmem_enabled", "always");
+	if (laf_exists(HUGETLB))
+		laf_set(HUGETLB, "8");
 	if (laf_exists(POLICY))
 		laf_set(POLICY, "small");
 	/* What is set is restored: so have it differ once */

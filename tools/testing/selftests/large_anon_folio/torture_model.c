@@ -331,15 +331,33 @@ const struct piece *pick_piece(struct actor *a)
 }
 
 /* A range of one of them: whole, one page, or anything */
+/* A place where a huge page can be mapped in whole, if the piece has one */
+static bool pick_huge(struct actor *a, const struct piece *piece, int *start, int *nr)
+{
+	const int huge = 1 << laf_pmd_order;
+	int first = piece->start, end = piece->start + piece->nr;
+
+	first += -((uintptr_t)page_at(first) / laf_page) & (huge - 1);
+	if (first + huge > end)
+		return false;
+	*start = first + (int)rnd(a, (end - first) / huge) * huge;
+	*nr = huge;
+	return true;
+}
+
 void pick(struct actor *a, int *start, int *nr, int max)
 {
 	const struct piece *piece = pick_piece(a);
 
 	*start = piece->start;
 	*nr = piece->nr;
-	switch (rnd(a, 4)) {
+	switch (rnd(a, 5)) {
 	case 0:
 		break;
+	case 2:
+		if (pick_huge(a, piece, start, nr))
+			break;
+		/* fall through */
 	case 1:
 		*start += rnd(a, piece->nr);
 		*nr = 1;

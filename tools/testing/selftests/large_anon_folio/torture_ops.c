@@ -408,7 +408,7 @@ static bool op_lock(struct actor *a)
 {
 	int start, nr;
 
-	pick(a, &start, &nr, 128);
+	pick(a, &start, &nr, rnd(a, 4) ? 128 : MAX_PAGES);
 	switch (rnd(a, 4)) {
 	case 0:
 		return !mlock(page_at(start), nr * laf_page);
@@ -1231,12 +1231,12 @@ static bool file_share(struct actor *a, char *own, char *shared, uint64_t *bases
 	return ok && pid > 0;
 }
 
-/* A file whose folios are large, mapped twice, and once more by a child */
+/* A file whose folios are large, or hugetlbfs', mapped twice, and again by a child */
 static bool op_file(struct actor *a)
 {
 	const size_t len = FILE_PAGES * laf_page;
 	uint64_t bases[FILE_PAGES] = { 0 };
-	int fd = memfd_create("torture", MFD_CLOEXEC);
+	int fd = memfd_create("torture", MFD_CLOEXEC | (rnd(a, 4) ? 0 : MFD_HUGETLB));
 	char *own, *shared;
 	bool ok = false;
 
