@@ -138,8 +138,9 @@ int copy_folio_ptes(struct vm_area_struct *dst_vma,
 		 * The child's PTEs have to say so: without that, what is lazily
 		 * freed would be lost, and what has an older copy in swap would
 		 * be read from there. A CPU that is to set a dirty bit looks at
-		 * the PTE again: from here on none can. A folio that is dirty
-		 * says it for all.
+		 * the PTE again: from here on none can, but some x86 without
+		 * CET, where a write that nobody ordered with the fork may set
+		 * it in the parent alone. A folio that is dirty says it for all.
 		 */
 		if (!pte_dirty(pte) && !folio_test_dirty(folio) &&
 		    any_pte_dirty(src_pte, nr))
