@@ -642,7 +642,7 @@ static bool is_back(const struct usage *now, bool report)
 	int node;
 
 	ok &= back("anonymous pages", before.anon + few, now->anon, report);
-	ok &= back("pages on LRU lists besides", before.lru + very_few, now->lru, report);
+	ok &= back("other pages on LRU lists", before.lru + very_few, now->lru, report);
 	ok &= back("pages in folios", before.folios + few, now->folios, report);
 	ok &= back("bytes in swap", before.swap + few * (long)laf_page, now->swap, report);
 	ok &= back("cgroups that are gone", before.dying, now->dying, report);
@@ -681,7 +681,7 @@ void leaks_end(void)
 	for (i = 0; i < 2; i++) {
 		const struct usage *u = i ? &now : &before;
 
-		laf_note("%s: anonymous %ld, listed besides %ld, in folios %ld; kB nobody names %ld, %ld",
+		laf_note("%s: anonymous %ld, others %ld, in folios %ld; kB nobody names %ld, %ld",
 			 i ? "in the end" : "at the start", u->anon, u->lru, u->folios,
 			 u->unknown[0], u->unknown[1]);
 	}

@@ -345,19 +345,13 @@ static bool pick_huge(struct actor *a, const struct piece *piece, int *start, in
 	return true;
 }
 
-void pick(struct actor *a, int *start, int *nr, int max)
+static void pick_any(struct actor *a, const struct piece *piece, int *start, int *nr)
 {
-	const struct piece *piece = pick_piece(a);
-
 	*start = piece->start;
 	*nr = piece->nr;
-	switch (rnd(a, 5)) {
+	switch (rnd(a, 4)) {
 	case 0:
 		break;
-	case 2:
-		if (pick_huge(a, piece, start, nr))
-			break;
-		/* fall through */
 	case 1:
 		*start += rnd(a, piece->nr);
 		*nr = 1;
@@ -366,6 +360,14 @@ void pick(struct actor *a, int *start, int *nr, int max)
 		*start += rnd(a, piece->nr);
 		*nr = 1 + rnd(a, piece->start + piece->nr - *start);
 	}
+}
+
+void pick(struct actor *a, int *start, int *nr, int max)
+{
+	const struct piece *piece = pick_piece(a);
+
+	if (rnd(a, 5) || !pick_huge(a, piece, start, nr))
+		pick_any(a, piece, start, nr);
 	if (*nr > max)
 		*nr = max;
 }
