@@ -138,7 +138,7 @@ torture)
 	  build/torture-coverage/left lists the lines of new files and of changed functions
 	  that no run has reached: file, line, function, text, reason.
 	laf torture --publish
-	  Puts the record of this kernel, and how much was reached, into
+	  Puts the record, and how much was reached of what this tree is now, into
 	  Documentation/mm/large_anon_folio.rst.
 	laf torture --short
 	  What 'laf check torture' runs: kasan for five minutes, always from seed 1.

@@ -30,8 +30,6 @@ munlock_page / need_mlock_page_drain
 FAULTS_FROM=1000000
 RECORD=$BUILD/torture.record
 DOC=$ROOT/Documentation/mm/large_anon_folio.rst
-# What the tortured kernels are made of
-SOURCES="patches mm lib include"
 minutes=10 seed=1 resume='' names=() publish=''
 
 [ "$*" != --publish ] || {
@@ -238,36 +236,33 @@ covered()
 	echo "# changed, but no kernel that counted them has run: ${others[*]:-none}"
 }
 
-# published: the record of the kernel as it is now, as a table, and what it reached
+# published: the record as a table, and what was reached
 published()
 {
-	local commit rule
+	local rule="============ ==== ============= ======= ======== ====== ==========="
 
-	rule="============ ==== ======= ======== ====== ==========="
-	printf '%s\n' "$rule" "Run          CPUs Minutes Episodes Failed From seeds" "$rule"
-	cut -d' ' -f5 "$RECORD" | sort -u | while read -r commit; do
-		# shellcheck disable=SC2086 # words
-		! git -C "$ROOT" diff --quiet "${commit%+}" -- $SOURCES 2>/dev/null || echo "$commit"
-	done >"$RECORD.commits"
+	printf '%s\n' "$rule" "Run          CPUs Commit        Minutes Episodes Failed From seeds" "$rule"
 	awk -v runs="$RUNS" '
-		NR == FNR { now[$1]; next }
-		$5 in now && $6 == "failed" { failed[$1]++; some[$1] }
-		$5 in now && $6 == "passed" {
-			minutes[$1] += $2
-			episodes[$1] += $4 - $3
-			first[$1] = first[$1] (first[$1] == "" ? "" : ", ") $3
-			some[$1]
+		{ key = $1 " " $5; if (!(key in nr)) commits[$1] = commits[$1] " " $5; nr[key]++ }
+		$6 == "failed" { failed[key]++ }
+		$6 == "passed" {
+			minutes[key] += $2
+			episodes[key] += $4 - $3
+			first[key] = first[key] (first[key] == "" ? "" : ", ") $3
 		}
 		END {
 			n = split(runs, line, "\n")
 			for (i = 1; i <= n; i++) {
 				split(line[i], f, /\t+/)
-				if (f[1] in some)
-					printf "%-12s %-4s %-7d %-8d %-6d %s\n", f[1], f[4],
-					       minutes[f[1]], episodes[f[1]], failed[f[1]], first[f[1]]
+				m = split(commits[f[1]], commit, " ")
+				for (j = 1; j <= m; j++) {
+					key = f[1] " " commit[j]
+					printf "%-12s %-4s %-13s %-7d %-8d %-6d %s\n", f[1], f[4],
+					       commit[j], minutes[key], episodes[key],
+					       failed[key], first[key] == "" ? "--" : first[key]
+				}
 			}
-		}' "$RECORD.commits" "$RECORD"
-	rm -f "$RECORD.commits"
+		}' "$RECORD"
 	printf '%s\n\nLines that these and shorter runs have reached::\n\n' "$rule"
 	covered | sed 's/^# /  /'
 	echo

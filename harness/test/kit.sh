@@ -1238,4 +1238,16 @@ test_coverage()
 }
 t "torture: lines that no run has reached" test_coverage
 
+test_published()
+{
+	ready
+	printf 'b 20.00 1 11 c1 passed\na 5.00 1 4 c1 failed\nb 10.50 11 14 c1 passed\nb 1.00 1 2 c2 failed\n' >record
+	with_lib 'RUNS=$(printf "a\tx\tk\t2\nb\tx\tk\t4"); RECORD=record; covered() { echo "# reached"; }
+		eval "$(sed -n "/^published()/,/^}/p" harness/torture.sh)"; published' >out
+	same "rows" "$(sed -n '4,6p' out | tr -s ' ' | paste -sd';')" \
+		"a 2 c1 0 0 1 --;b 4 c1 30 13 0 1, 11;b 4 c2 0 0 1 --"
+	same "reached" "$(grep reached out | tail -n1)" "  reached"
+}
+t "torture: the record as a table" test_published
+
 counts $passed $failed $skipped
