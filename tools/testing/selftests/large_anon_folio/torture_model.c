@@ -135,6 +135,10 @@ void catch_signals(void)
 
 	sigaction(SIGSEGV, &act, NULL);
 	sigaction(SIGBUS, &act, NULL);
+	/* A mistake in this program must not pass for an OOM kill */
+	sigaction(SIGFPE, &act, NULL);
+	sigaction(SIGILL, &act, NULL);
+	sigaction(SIGABRT, &act, NULL);
 }
 
 void fill(char *to, uint64_t base)

@@ -978,7 +978,7 @@ static void become_child(struct actor *a, uint64_t seed)
 		actor_exit(&threads[i].actor);
 	memcpy(me->others, me->doing, sizeof(me->others));
 	me->depth++;
-	me->nr_threads = rnd(a, 4) ? 1 : 2;
+	me->nr_threads = rnd(a, 4) || me->nr_pieces < 2 ? 1 : 2;
 	init_locks();
 	process_enter();
 	for (i = 0; i < me->pages; i++)
