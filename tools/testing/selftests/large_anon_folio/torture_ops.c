@@ -152,13 +152,24 @@ static bool op_vm_read(struct actor *a)
 }
 
 /* A page's data through a pipe to another page */
+static bool is_held(const struct held *h, int i)
+{
+	return h->active && i >= h->start && i < h->start + h->nr;
+}
+
 static bool op_pipe_copy(struct actor *a)
 {
 	int from, to, nr, fd[2];
 	bool ok = false;
+	uint64_t id;
 
 	pick(a, &from, &nr, 1);
 	pick(a, &to, &nr, 1);
+	/* What a parent wrote would not pass for this one's in what is held */
+	id = me->page[from].base >> 48;
+	if (id && id != me->id && id != 0xffff &&
+	    (is_held(&a->pipe, to) || is_held(&a->pin, to) || is_held(&a->ringed, to)))
+		return false;
 	if (from == to || !range_has(from, 1, P_MAPPED | P_READ) || !range_has(to, 1, P_ALL) ||
 	    me->page[from].flags & (P_CHANGES | P_LAZY) || pipe2(fd, O_CLOEXEC | O_NONBLOCK))
 		return false;
