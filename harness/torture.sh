@@ -101,13 +101,15 @@ one()
 	guest_dir "torture-$name" "$arch"
 	mkdir -p "$GUEST_ROOT/tests"
 	cp "$TESTS/$FOLDER/torture" "$GUEST_ROOT/tests/"
-	# Another run may be at work on another kernel
+	# Others may be at work, with other kernels and the same
 	unlock "selftest-$arch"
 	# Lines of these that run are counted, and not of others of the same name
 	# shellcheck disable=SC2016 # $ for make
 	mapfile -t PLANT < <(counted_files |
 		sed 's|\(.*\)/\(.*\)\.c$|GCOV_PROFILE_\2.o=$(if $(filter \1,$(obj)),y)|')
 	guest_kernel "$arch" "$kind"
+	# Nor does another one change it: the tree stays as it is
+	unlock "$KNAME"
 	guest_accel "$arch"
 	first=$(first_seed "$name")
 	third=$((seconds / 3))
