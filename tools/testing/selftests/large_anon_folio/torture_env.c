@@ -329,6 +329,23 @@ static void env_soft_offline(void)
 	close(fd);
 }
 
+/*
+ * Takes a block of memory away. That is tried until a signal comes: who calls a page
+ * bad holds it while he waits for this to end (MADV_SOFT_OFFLINE).
+ */
+static void offline(const char *state)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		alarm(5);
+		put(state, "offline");
+		_exit(0);
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
 /* A block of memory away, and back */
 static void env_offline(void)
 {
@@ -340,7 +357,7 @@ static void env_offline(void)
 	snprintf(path, sizeof(path), "%s/valid_zones", g.gl_pathv[rnd(&env, g.gl_pathc)]);
 	if (!laf_read(path, zones, sizeof(zones)) && !strncmp(zones, "Movable", 7)) {
 		strcpy(strrchr(path, '/'), "/state");
-		put(path, "offline");
+		offline(path);
 		usleep(rnd(&env, 50000));
 		put(path, "online_movable");
 	}
