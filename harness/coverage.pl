@@ -58,12 +58,11 @@ sub lines {
 	}
 }
 
-# The reason for a line: by its text in its function, or for the function, or the file
+# The reason for a line: by its text in its function, or for all of the function
 sub reason {
 	my ($why, $file, $function, $text) = @_;
 
-	return $why->{"$file\t$function\t$text"} // $why->{"$file\t$function\t*"} //
-	       $why->{"$file\t*\t*"};
+	return $why->{"$file\t$function\t$text"} // $why->{"$file\t$function\t*"};
 }
 
 sub sum {

@@ -388,6 +388,14 @@ silent()
 	fi
 }
 
+# publish NAME FILE: FILE takes the place of what stands between the marks of the table
+# NAME in the documentation
+publish()
+{
+	sed -i -e "/^\.\. $1: table/,/^\.\. $1: end/{//!d}" -e "/^\.\. $1: table/r $2" \
+		"$ROOT/Documentation/mm/large_anon_folio.rst"
+}
+
 # counts PASSED FAILED SKIPPED: the line that ends every suite; returns 1 when
 # something failed or nothing ran
 counts()

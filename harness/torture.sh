@@ -29,7 +29,6 @@ munlock_page / need_mlock_page_drain
 # Seeds of episodes in which allocations fail
 FAULTS_FROM=1000000
 RECORD=$BUILD/torture.record
-DOC=$ROOT/Documentation/mm/large_anon_folio.rst
 minutes=10 seed=1 resume='' names=() publish=''
 
 [ "$*" != --publish ] || {
@@ -311,8 +310,7 @@ if [ -n "$publish" ]; then
 		echo
 		published
 	) >"$BUILD/torture.rst"
-	sed -i -e '/^\.\. torture: table/,/^\.\. torture: end/{//!d}' \
-		-e "/^\.\. torture: table/r $BUILD/torture.rst" "$DOC"
+	publish torture "$BUILD/torture.rst"
 	exit 0
 fi
 while read -r name arch kind cpus; do

@@ -10,7 +10,6 @@
 
 OUT=$BUILD/vmtests
 TABLE=$OUT/table.rst
-DOC=$ROOT/Documentation/mm/large_anon_folio.rst
 THP=/sys/kernel/mm/transparent_hugepage
 STRESS_SECONDS=${LAF_STRESS_SECONDS:-600}
 # A machine that has other work, too, needs more time. A CPU of the guest that does
@@ -472,7 +471,7 @@ stress()
 
 if [ "$*" = --publish ]; then
 	[ -s "$TABLE" ] || die "there is no $TABLE; run './laf vmtests' first"
-	sed -i -e '/^\.\. vmtests: table/,/^\.\. vmtests: end/{//!d}' -e "/^\.\. vmtests: table/r $TABLE" "$DOC"
+	publish vmtests "$TABLE"
 	exit 0
 fi
 NAMES=$*

@@ -1250,4 +1250,16 @@ test_published()
 }
 t "torture: the record as a table" test_published
 
+test_publish()
+{
+	ready
+	mkdir -p Documentation/mm
+	printf 'before\n.. x: table\nold\n.. x: end\nafter\n' >Documentation/mm/large_anon_folio.rst
+	printf 'new\n' >table
+	with_lib 'publish x table; publish x table'
+	same "replaced, once" "$(paste -sd, Documentation/mm/large_anon_folio.rst)" \
+		"before,.. x: table,new,.. x: end,after"
+}
+t "a table is published in the place of the last one" test_publish
+
 counts $passed $failed $skipped

@@ -152,6 +152,7 @@ uint32_t rnd(struct actor *a, uint32_t below);
 char *page_at(int i);
 uint64_t new_base(int i);
 uint64_t same_base(struct actor *a);
+bool may_be_mine(uint64_t word);
 void change_begin(int i, uint64_t next);
 void change_end(int i);
 void change_cancel(int i);

@@ -58,6 +58,12 @@ uint64_t same_base(struct actor *a)
 	return make_base(SAME_ID, 1 + rnd(a, 3), 0);
 }
 
+/* Whether this process has written a word, or may have: zero, and the same as others */
+bool may_be_mine(uint64_t word)
+{
+	return !word || word >> ID_SHIFT == me->id || word >> ID_SHIFT == SAME_ID;
+}
+
 /* --------------------------------------------------------------- reports */
 
 void complain(struct actor *a, const char *fmt, ...)
@@ -334,7 +340,6 @@ const struct piece *pick_piece(struct actor *a)
 	return &me->pieces[a->nr + rnd(a, own) * me->nr_threads];
 }
 
-/* A range of one of them: whole, one page, or anything */
 /* A place where a huge page can be mapped in whole, if the piece has one */
 static bool pick_huge(struct actor *a, const struct piece *piece, int *start, int *nr)
 {
@@ -349,6 +354,7 @@ static bool pick_huge(struct actor *a, const struct piece *piece, int *start, in
 	return true;
 }
 
+/* A range of the piece: whole, one page, or anything */
 static void pick_any(struct actor *a, const struct piece *piece, int *start, int *nr)
 {
 	*start = piece->start;
@@ -366,6 +372,7 @@ static void pick_any(struct actor *a, const struct piece *piece, int *start, int
 	}
 }
 
+/* A range of one of them, of @max pages at most */
 void pick(struct actor *a, int *start, int *nr, int max)
 {
 	const struct piece *piece = pick_piece(a);

@@ -151,23 +151,21 @@ static bool op_vm_read(struct actor *a)
 	return kernel_reads(a, vm_read, P_MAPPED | P_READ, "by process_vm_readv");
 }
 
-/* A page's data through a pipe to another page */
 static bool is_held(const struct held *h, int i)
 {
 	return h->active && i >= h->start && i < h->start + h->nr;
 }
 
+/* A page's data through a pipe to another page */
 static bool op_pipe_copy(struct actor *a)
 {
 	int from, to, nr, fd[2];
 	bool ok = false;
-	uint64_t id;
 
 	pick(a, &from, &nr, 1);
 	pick(a, &to, &nr, 1);
 	/* What a parent wrote would not pass for this one's in what is held */
-	id = me->page[from].base >> 48;
-	if (id && id != me->id && id != 0xffff &&
+	if (!may_be_mine(me->page[from].base) &&
 	    (is_held(&a->pipe, to) || is_held(&a->pin, to) || is_held(&a->ringed, to)))
 		return false;
 	if (from == to || !range_has(from, 1, P_MAPPED | P_READ) || !range_has(to, 1, P_ALL) ||
@@ -504,7 +502,7 @@ static bool check_held(struct actor *a, const struct held *h, int nr, const char
 	for (w = 0; w < laf_page / sizeof(*word); w++) {
 		uint64_t want = h->base[nr] ? h->base[nr] + w : 0, saw = word[w];
 
-		if (saw == want || !saw || saw >> 48 == me->id || saw >> 48 == 0xffff)
+		if (saw == want || may_be_mine(saw))
 			continue;
 		complain(a, "page %d, word %zu, %s: saw %#llx, which is not its own, want %#llx",
 			 h->start + nr, w, how, (unsigned long long)saw,
