@@ -1174,15 +1174,19 @@ test_guest_memory()
 }
 t "a guest larger than the machine is refused" test_guest_memory
 
-# race WHERE ADDRESS: a report as KCSAN prints it
+# race WHERE ADDRESS [ORIGIN OLD NEW]: a report as KCSAN prints it
 race()
 {
-	printf '[ 1.0] BUG: KCSAN: data-race in %s\n\nread (marked) to %s of 8 bytes by task 1 on cpu 0:\n' "$1" "$2"
-	printf ' stack\n\nReported by Kernel Concurrency Sanitizer on:\n'
+	printf '[ 1.0] BUG: KCSAN: data-race in %s\n\n%sread (marked) to %s of 8 bytes by task 1 on cpu 0:\n' "$1" "${3:-}" "$2"
+	printf ' stack\n\n'
+	[ -z "${5:-}" ] || printf '[ 1.1] value changed: %s -> %s\n\n' "$4" "$5"
+	printf 'Reported by Kernel Concurrency Sanitizer on:\n'
 }
 
 test_kcsan_ours()
 {
+	local unknown="race at unknown origin, with "
+
 	ready
 	mkdir run
 	printf '%s\n' mine other >run/ours
@@ -1193,12 +1197,15 @@ test_kcsan_ours()
 		race "theirs / minetoo" 0xffff888000000000
 		race "mine / list" 0xffffea00019e5e48
 		race "mine / stocks" 0xffff888000000000
+		race "mine+0x1/0x2" 0xffff888000000000 "$unknown" 0x0000000000d9a067 0x0000000000d9a047
+		race "mine+0x3/0x4" 0xffff888000000000 "$unknown" 0x0000000000d9a067 0x0000000000d9b047
+		race "other / mine" 0xffff888000000000 "" 0x0000000000d9a067 0x0000000000d9a047
 	} >console
 	with_lib 'RUN=run STOCK_RACES="mine / stocks"; eval "$(sed -n "/^kcsan_ours()/,/^}/p" harness/torture.sh)"
 		kcsan_ours <console' >left
 	same "ours" "$(sed -n 's/.*data-race in //p' left | paste -sd, )" \
-		"mine / theirs,theirs / mine.isra.0,other+0x3e/0x70"
-	same "the rest stays" "$(grep -c stack left)" 6
+		"mine / theirs,theirs / mine.isra.0,other+0x3e/0x70,mine+0x3/0x4,other / mine"
+	same "the rest stays" "$(grep -c stack left)" 9
 }
 t "torture: data races that are not ours" test_kcsan_ours
 

@@ -4,10 +4,13 @@
  * and as changes of what sizes are allowed. All data is compared.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -461,6 +464,76 @@ static void test_lazy_fork(int order)
 	}
 }
 
+/* ---------------------------------------------------- a split that fails */
+
+#define FAILSLAB	"/sys/kernel/debug/failslab/"
+#define FAIL_NTH	"/proc/thread-self/fail-nth"
+
+/* To protect half of it takes another VMA: one allocation after another fails */
+static void *splitter(void *arg)
+{
+	int fd = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
+	unsigned long *count = arg;
+	unsigned int n = 0;
+	char nth;
+
+	while (fd >= 0 && !stop) {
+		nth = '1' + n++ % 8;
+		if (pwrite(fd, &nth, 1, 0) != 1)
+			break;
+		*count += !!mprotect(area, area_len / 2, PROT_READ);
+		nth = '0';
+		if (pwrite(fd, &nth, 1, 0) != 1)
+			break;
+		mprotect(area, area_len, PROT_READ | PROT_WRITE);
+	}
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
+/*
+ * rmap must not meet what is left of a VMA that could not be split off. Children whose
+ * VMAs are empty make its way longer.
+ */
+static void test_failed_split(int order)
+{
+	unsigned long failed = 0, moved = 0;
+	double until = now() + SECONDS;
+	pid_t children[8];
+	pthread_t threads[2];
+	unsigned int i;
+
+	(void)order;
+	if (!laf_exists(FAILSLAB) || !laf_exists(FAIL_NTH))
+		laf_skip("the kernel has no CONFIG_FAILSLAB");
+	laf_set(FAILSLAB "ignore-gfp-wait", "N");
+	area_len = 16 * laf_page;
+	area = laf_map(area_len, laf_page);
+	laf_fill(area, area_len, 1);
+	for (i = 0; i < ARRAY_SIZE(children); i++) {
+		children[i] = laf_fork();
+		if (!children[i]) {
+			madvise(area, area_len, MADV_DONTNEED);
+			pause();
+			_exit(0);
+		}
+	}
+	laf_require(!pthread_create(&threads[0], NULL, splitter, &failed) &&
+		    !pthread_create(&threads[1], NULL, migrator, &moved), "no thread");
+	while (now() < until)
+		usleep(10000);
+	stop = true;
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+	for (i = 0; i < ARRAY_SIZE(children); i++) {
+		kill(children[i], SIGKILL);
+		waitpid(children[i], NULL, 0);
+	}
+	laf_expect(failed && moved, "%lu splits failed, %lu pages were moved", failed, moved);
+	laf_expect_data(area, area_len, 1, 0, "afterwards");
+}
+
 static const struct laf_test tests[] = {
 	{ "settings change", test_settings, LAF_ONCE },
 	{ "compaction and splits", test_compaction, LAF_ONCE },
@@ -468,6 +541,7 @@ static const struct laf_test tests[] = {
 	{ "MADV_DONTNEED", test_dontneed, LAF_SOME },
 	{ "move_pages", test_move_pages, LAF_SOME },
 	{ "lazily freed, written while forking", test_lazy_fork, LAF_SOME },
+	{ "a split that fails", test_failed_split, LAF_ONCE },
 };
 
 int main(void)

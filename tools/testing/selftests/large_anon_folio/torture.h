@@ -31,6 +31,10 @@
 #define MAX_DEPTH	3
 #define MAX_FAMILY	10	/* processes of an episode at a time */
 #define MAX_PROCS	64	/* in all */
+#define MAX_NODES	2	/* of memory, that are used */
+#define DIRECT_PAGES	16	/* of a thread's buffer, and of its place on disk */
+#define DIRECT_SLOTS	512	/* places on disk */
+#define DIRECT_END	((off_t)(DIRECT_SLOTS * DIRECT_PAGES * laf_page))
 #define NR_DONE		24	/* operations that a report shows */
 
 /* What is true of a page */
@@ -103,6 +107,7 @@ struct actor {
 	int nr;
 	uint64_t state;		/* of its random numbers */
 	int turns;
+	struct piece last;	/* what was picked; most things take two operations */
 	struct held pipe, pin, ringed;
 	struct laf_ring ring;
 	char *buffer;		/* 16 pages, aligned */
@@ -135,6 +140,15 @@ struct torture {
 	unsigned long worked[64];	/* and how often it did what it is for */
 };
 
+/* A thread that answers page faults */
+struct uffd_server {
+	int fd;
+	char *mem, *zeroes;
+	size_t len, size;
+	pthread_t thread;
+	bool stop;
+};
+
 struct op {
 	const char *name;
 	bool (*run)(struct actor *a);	/* whether it did something */
@@ -163,8 +177,8 @@ bool check_copy(struct actor *a, int i, const char *from, const char *how);
 bool check_page(struct actor *a, int i);
 bool write_page(struct actor *a, int i, uint64_t base);
 void check_range(struct actor *a, int start, int nr);
-const struct piece *pick_piece(struct actor *a);
 void pick(struct actor *a, int *start, int *nr, int max);
+void pick_whole(struct actor *a, int *start, int *nr, int max);
 bool range_has(int start, int nr, uint32_t flags);
 bool map_fresh(int start, int nr);
 void complain(struct actor *a, const char *fmt, ...)
@@ -172,10 +186,20 @@ void complain(struct actor *a, const char *fmt, ...)
 void catch_signals(void);
 
 /* torture_ops.c */
+ssize_t vm_write(void *buf, char *page);
+ssize_t vm_read(void *buf, char *page);
+int uffd_open(char *mem, size_t len, int mode);
+void uffd_close(int fd, char *mem, size_t len);
+bool uffd_start(struct uffd_server *s, char *mem, size_t len, size_t size, int mode);
+void uffd_stop(struct uffd_server *s);
 void run_threads(uint64_t seed, int turns);
 void init_locks(void);
 void reap(pid_t pid);
 void process_enter(void);
+
+/* torture_file.c */
+bool op_file(struct actor *a);
+bool op_hugetlb(struct actor *a);
 
 /* torture_env.c */
 void environment(int kind, uint32_t seed);

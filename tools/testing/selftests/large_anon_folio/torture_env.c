@@ -59,18 +59,23 @@ static pid_t victim(char **mem, size_t *len)
 
 /* ---------------------------------------------------------------- quickly */
 
+/* One of each list is no value, and changes nothing */
 static void env_sizes(void)
 {
-	static const char * const values[] = { "always", "always", "madvise", "inherit", "never" };
+	static const char * const values[] = {
+		"always", "always", "madvise", "inherit", "never", "sometimes"
+	};
 	static const char * const globals[] = { "always", "always", "madvise", "never" };
-	static const char * const policies[] = { "strict", "unhinted", "independent", "small" };
+	static const char * const policies[] = {
+		"strict", "unhinted", "independent", "small", "none"
+	};
 	int order = LAF_MIN_ORDER + rnd(&env, laf_pmd_order - LAF_MIN_ORDER + 1);
 
-	put(laf_size_file(order, "enabled"), values[rnd(&env, 5)]);
+	put(laf_size_file(order, "enabled"), values[rnd(&env, ARRAY_SIZE(values))]);
 	if (!rnd(&env, 3))
 		put(THP "enabled", globals[rnd(&env, 4)]);
 	if (!rnd(&env, 3))
-		put(POLICY, policies[rnd(&env, 4)]);
+		put(POLICY, policies[rnd(&env, ARRAY_SIZE(policies))]);
 }
 
 static void env_compact(void)
@@ -536,13 +541,13 @@ void environment_end(void)
 
 /* ------------------------------------------------------------------- leaks */
 
-#define MAX_NODES	4
+#define COUNTED_NODES	4
 
 /* Memory in use, in pages or kB, by what it is used for */
 struct usage {
 	long anon, swap, folios;
 	long lru;	/* listed, less @anon: nobody maps it, or it is a file's */
-	long unknown[MAX_NODES];	/* in use, and nobody says for what */
+	long unknown[COUNTED_NODES];	/* in use, and nobody says for what */
 	long dying;			/* cgroups that were removed and are still held */
 };
 
@@ -614,7 +619,7 @@ static void measure(struct usage *u)
 	u->swap = laf_meminfo("SwapTotal") - laf_meminfo("SwapFree");
 	for (order = LAF_MIN_ORDER; order <= laf_pmd_order; order++)
 		u->folios += laf_stat(order, "nr_anon") << order;
-	for (node = 0; node < MAX_NODES && node_key(node, "MemTotal") > 0; node++)
+	for (node = 0; node < COUNTED_NODES && node_key(node, "MemTotal") > 0; node++)
 		u->unknown[node] = node_unknown(node);
 	u->dying = dying();
 }
@@ -663,7 +668,7 @@ static bool is_back(const struct usage *now, bool report)
 	ok &= back("pages in folios", before.folios + few, now->folios, report);
 	ok &= back("bytes in swap", before.swap + few * (long)laf_page, now->swap, report);
 	ok &= back("cgroups that are gone", before.dying, now->dying, report);
-	for (node = 0; node < MAX_NODES; node++)
+	for (node = 0; node < COUNTED_NODES; node++)
 		ok &= back("kB of a node that nobody names", before.unknown[node] + some_kb,
 			   now->unknown[node], report);
 	return ok;

@@ -333,7 +333,7 @@ bool map_fresh(int start, int nr)
 /* ----------------------------------------------------------------- ranges */
 
 /* One of the thread's pieces */
-const struct piece *pick_piece(struct actor *a)
+static const struct piece *pick_piece(struct actor *a)
 {
 	int own = (me->nr_pieces - a->nr + me->nr_threads - 1) / me->nr_threads;
 
@@ -372,15 +372,35 @@ static void pick_any(struct actor *a, const struct piece *piece, int *start, int
 	}
 }
 
-/* A range of one of them, of @max pages at most */
+static void pick_last(struct actor *a, int *start, int *nr, int max)
+{
+	*start = a->last.start;
+	*nr = a->last.nr < max ? a->last.nr : max;
+}
+
+/* A range of one of them, of @max pages at most; often the same once more */
 void pick(struct actor *a, int *start, int *nr, int max)
 {
 	const struct piece *piece = pick_piece(a);
 
-	if (rnd(a, 5) || !pick_huge(a, piece, start, nr))
-		pick_any(a, piece, start, nr);
-	if (*nr > max)
-		*nr = max;
+	if (!a->last.nr || rnd(a, 3)) {
+		if (rnd(a, 5) || !pick_huge(a, piece, start, nr))
+			pick_any(a, piece, start, nr);
+		a->last = (struct piece){ *start, *nr };
+	}
+	pick_last(a, start, nr, max);
+}
+
+/* A huge page's place, or a piece, of @max pages at most then */
+void pick_whole(struct actor *a, int *start, int *nr, int max)
+{
+	const struct piece *piece = pick_piece(a);
+
+	if (!rnd(a, 2) || !pick_huge(a, piece, start, nr)) {
+		*start = piece->start;
+		*nr = piece->nr < max ? piece->nr : max;
+	}
+	a->last = (struct piece){ *start, *nr };
 }
 
 bool range_has(int start, int nr, uint32_t flags)

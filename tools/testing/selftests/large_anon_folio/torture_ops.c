@@ -26,9 +26,7 @@
 #include "laf_util.h"
 #include "torture.h"
 
-#define MAX_NODES	2
 #define CHILD_TURNS	24
-#define DIRECT_PAGES	16	/* of a thread's buffer, and of its place on disk */
 
 /* --------------------------------------------------------- reads and writes */
 
@@ -116,14 +114,14 @@ static ssize_t mem_read(void *buf, char *page)
 	return self_mem(buf, page, false);
 }
 
-static ssize_t vm_write(void *buf, char *page)
+ssize_t vm_write(void *buf, char *page)
 {
 	struct iovec from = { buf, laf_page }, to = { page, laf_page };
 
 	return process_vm_writev(getpid(), &from, 1, &to, 1, 0);
 }
 
-static ssize_t vm_read(void *buf, char *page)
+ssize_t vm_read(void *buf, char *page)
 {
 	struct iovec to = { buf, laf_page }, from = { page, laf_page };
 
@@ -204,16 +202,21 @@ static bool op_map(struct actor *a)
 	return map_fresh(start, nr);
 }
 
-/* All of a piece anew and written: large folios, if the settings allow them */
+/* A whole place anew and written: large folios, if the settings allow them */
 static bool op_renew(struct actor *a)
 {
-	const struct piece *piece = pick_piece(a);
-	int i, nr = piece->nr > 256 ? 256 : piece->nr;
+	int i, start, nr, step = 1 + rnd(a, 3);
 
-	if (!map_fresh(piece->start, nr))
+	pick_whole(a, &start, &nr, 256);
+	if (!map_fresh(start, nr))
 		return false;
-	madvise(page_at(piece->start), nr * laf_page, MADV_HUGEPAGE);
-	for (i = piece->start; i < piece->start + nr; i++)
+	madvise(page_at(start), nr * laf_page, MADV_HUGEPAGE);
+	/* Or only read: the huge zero page */
+	if (!rnd(a, 5)) {
+		check_range(a, start, nr);
+		return true;
+	}
+	for (i = start; i < start + nr; i += step)
 		if (!write_page(a, i, new_base(i)))
 			return false;
 	return true;
@@ -417,7 +420,7 @@ static bool op_lock(struct actor *a)
 {
 	int start, nr;
 
-	pick(a, &start, &nr, rnd(a, 4) ? 128 : MAX_PAGES);
+	pick(a, &start, &nr, rnd(a, 2) ? 128 : MAX_PAGES);
 	switch (rnd(a, 4)) {
 	case 0:
 		return !mlock(page_at(start), nr * laf_page);
@@ -452,6 +455,9 @@ static bool op_move_pages(struct actor *a)
 		addrs[i] = page_at(start + i);
 		nodes[i] = rnd(a, MAX_NODES);
 	}
+	/* A node that is not there ends it in the middle */
+	if (!rnd(a, 16))
+		nodes[rnd(a, nr)] = rnd(a, 2) ? MAX_NODES : -1;
 	return !syscall(__NR_move_pages, 0, nr, addrs, nodes, status,
 			rnd(a, 2) ? MPOL_MF_MOVE : MPOL_MF_MOVE_ALL);
 }
@@ -629,6 +635,63 @@ static bool op_pin(struct actor *a)
 }
 
 /*
+ * What nobody else can map must not be called shared for long: who is alone in the
+ * whole family, and has nobody who could fork, gets the exact answer. The kernel may
+ * say "shared" while the folio is being changed.
+ */
+static bool ask_shared(struct actor *a, int fd, int start, int nr)
+{
+	struct mapped_shared_test ask = {
+		(uintptr_t)page_at(start), nr * laf_page, (uintptr_t)a->buffer
+	};
+	bool alone = me->nr_threads == 1 &&
+		     __atomic_load_n(&me->family->alive, __ATOMIC_SEQ_CST) == 1;
+	int tries, i;
+
+	for (tries = 0; tries < 5000 && !torture->stop; tries++) {
+		if (ioctl(fd, MAPPED_SHARED_TEST, &ask))
+			return false;
+		for (i = 0; i < nr && !(a->buffer[i] & MAPPED_SHARED_TEST_SHARED); i++)
+			;
+		if (i == nr || !alone)
+			return true;
+		usleep(2000);
+	}
+	if (torture->stop)
+		return true;
+	complain(a, "page %d is called shared, and nobody else is there, pagemap %#llx", start + i,
+		 (unsigned long long)laf_pagemap(page_at(start + i)));
+	return false;
+}
+
+/* Who maps it, and short references and pins of it */
+static bool op_ask(struct actor *a)
+{
+	static const unsigned long calls[] = {
+		GUP_FAST_BENCHMARK, GUP_BASIC_TEST, PIN_FAST_BENCHMARK, PIN_BASIC_TEST,
+		PIN_LONGTERM_BENCHMARK,
+	};
+	const int call = rnd(a, ARRAY_SIZE(calls));
+	int fd = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC), start, nr;
+	/* FOLL_WRITE; pins always, as the zero page would not be one that is pinned */
+	struct gup_test gup = { .gup_flags = call > 1 || rnd(a, 2) };
+	bool ok = false;
+
+	pick(a, &start, &nr, MAX_PAGES);
+	gup.addr = (uintptr_t)page_at(start);
+	gup.size = nr * laf_page;
+	gup.nr_pages_per_call = 1 + rnd(a, nr);
+	if (fd < 0)
+		return false;
+	if (rnd(a, 2))
+		ok = !ioctl(fd, calls[call], &gup);
+	else if (range_has(start, nr, P_MAPPED | P_READ))
+		ok = ask_shared(a, fd, start, nr);
+	close(fd);
+	return ok;
+}
+
+/*
  * Memory that is pinned as an io_uring buffer: what a device writes there is the
  * process's, whoever was forked meanwhile, and what it reads is what was written.
  */
@@ -763,21 +826,18 @@ static bool op_direct_in(struct actor *a)
 /* ------------------------------------------------------------- userfaultfd */
 
 /* A child may have the file, too: to close it does not end the registration */
-static void uffd_close(int fd, int start, int nr)
+void uffd_close(int fd, char *mem, size_t len)
 {
-	struct uffdio_range range = { (uintptr_t)page_at(start), nr * laf_page };
+	struct uffdio_range range = { (uintptr_t)mem, len };
 
 	ioctl(fd, UFFDIO_UNREGISTER, &range);
 	close(fd);
 }
 
-static int uffd_open(int start, int nr, int mode)
+int uffd_open(char *mem, size_t len, int mode)
 {
 	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)page_at(start), nr * laf_page },
-		.mode = mode,
-	};
+	struct uffdio_register reg = { .range = { (uintptr_t)mem, len }, .mode = mode };
 	int fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
@@ -789,6 +849,81 @@ static int uffd_open(int start, int nr, int mode)
 	return fd;
 }
 
+/* One fault: what was missing is zero, what was write-protected is not any more */
+static void uffd_answer(const struct uffd_server *s, const struct uffd_msg *msg)
+{
+	const uint64_t flags = msg->arg.pagefault.flags;
+	struct uffdio_range range = {
+		.start = msg->arg.pagefault.address & ~(uint64_t)(s->size - 1),
+		.len = s->size,
+	};
+	struct uffdio_copy copy = { range.start, (uintptr_t)s->zeroes, s->size, .copy = 0 };
+	struct uffdio_zeropage zero = { .range = range };
+	struct uffdio_continue page = { .range = range };
+	struct uffdio_writeprotect wp = { .range = range };
+	int err, tries = 1000;
+
+	do {
+		if (flags & UFFD_PAGEFAULT_FLAG_WP)
+			err = ioctl(s->fd, UFFDIO_WRITEPROTECT, &wp);
+		else if (flags & UFFD_PAGEFAULT_FLAG_MINOR)
+			err = ioctl(s->fd, UFFDIO_CONTINUE, &page);
+		else if (s->size == laf_page && range.start & laf_page)
+			err = ioctl(s->fd, UFFDIO_ZEROPAGE, &zero);
+		else
+			err = ioctl(s->fd, UFFDIO_COPY, &copy);
+		/* Memory is short, or the mapping changes: once more */
+	} while (err && (errno == EAGAIN || errno == ENOMEM) && tries-- && !sched_yield());
+	/* It can't be had: let the fault itself fail, or tell that others came before */
+	if (err)
+		ioctl(s->fd, tries < 0 ? UFFDIO_UNREGISTER : UFFDIO_WAKE, &range);
+}
+
+static void *uffd_serve(void *arg)
+{
+	struct uffd_server *s = arg;
+	struct uffd_msg msg;
+
+	while (!__atomic_load_n(&s->stop, __ATOMIC_SEQ_CST)) {
+		if (read(s->fd, &msg, sizeof(msg)) == sizeof(msg))
+			uffd_answer(s, &msg);
+		else
+			usleep(200);
+	}
+	return NULL;
+}
+
+/*
+ * Have a thread answer the faults of [@mem, @mem + @len), by @size bytes at a time;
+ * false if that can't be had
+ */
+bool uffd_start(struct uffd_server *s, char *mem, size_t len, size_t size, int mode)
+{
+	s->mem = mem;
+	s->len = len;
+	s->size = size;
+	s->stop = false;
+	s->fd = uffd_open(mem, len, mode);
+	if (s->fd < 0)
+		return false;
+	s->zeroes = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (s->zeroes != MAP_FAILED) {
+		if (!pthread_create(&s->thread, NULL, uffd_serve, s))
+			return true;
+		munmap(s->zeroes, size);
+	}
+	uffd_close(s->fd, mem, len);
+	return false;
+}
+
+void uffd_stop(struct uffd_server *s)
+{
+	__atomic_store_n(&s->stop, true, __ATOMIC_SEQ_CST);
+	pthread_join(s->thread, NULL);
+	uffd_close(s->fd, s->mem, s->len);
+	munmap(s->zeroes, s->size);
+}
+
 /* Pages come by UFFDIO_COPY and UFFDIO_ZEROPAGE into a range that was dropped */
 static bool op_uffd_copy(struct actor *a)
 {
@@ -798,7 +933,7 @@ static bool op_uffd_copy(struct actor *a)
 	pick(a, &start, &nr, 8);
 	if (!range_has(start, nr, P_ALL))
 		return false;
-	fd = uffd_open(start, nr, UFFDIO_REGISTER_MODE_MISSING);
+	fd = uffd_open(page_at(start), nr * laf_page, UFFDIO_REGISTER_MODE_MISSING);
 	if (fd < 0)
 		return false;
 	drop(start, nr, MADV_DONTNEED);
@@ -821,57 +956,51 @@ static bool op_uffd_copy(struct actor *a)
 		else
 			change_cancel(i);
 	}
-	uffd_close(fd, start, nr);
+	uffd_close(fd, page_at(start), nr * laf_page);
 	return ok;
-}
-
-static void *uffd_unprotect(void *arg)
-{
-	int fd = *(int *)arg;
-	struct uffd_msg msg;
-
-	for (;;) {
-		struct uffdio_writeprotect wp = { .range.len = laf_page };
-
-		if (read(fd, &msg, sizeof(msg)) != sizeof(msg)) {
-			if (__atomic_load_n((int *)arg, __ATOMIC_SEQ_CST) < 0)
-				return NULL;
-			usleep(200);
-			continue;
-		}
-		wp.range.start = msg.arg.pagefault.address & ~(laf_page - 1);
-		while (ioctl(fd, UFFDIO_WRITEPROTECT, &wp) && errno == EAGAIN)
-			sched_yield();
-	}
 }
 
 /* Pages are write-protected, and written with another thread's consent */
 static bool op_uffd_wp(struct actor *a)
 {
 	struct uffdio_writeprotect wp = { .mode = UFFDIO_WRITEPROTECT_MODE_WP };
-	int start, nr, i, fd, arg;
-	pthread_t thread;
+	struct uffd_server server;
+	int start, nr, i;
+	bool ok;
 
-	pick(a, &start, &nr, 16);
-	if (!range_has(start, nr, P_ALL))
-		return false;
-	fd = uffd_open(start, nr, UFFDIO_REGISTER_MODE_WP);
-	arg = fd;
-	if (fd < 0)
+	pick(a, &start, &nr, rnd(a, 2) ? 16 : MAX_PAGES);
+	if (!range_has(start, nr, P_ALL) ||
+	    !uffd_start(&server, page_at(start), nr * laf_page, laf_page,
+			UFFDIO_REGISTER_MODE_WP))
 		return false;
 	wp.range.start = (uintptr_t)page_at(start);
 	wp.range.len = nr * laf_page;
-	if (ioctl(fd, UFFDIO_WRITEPROTECT, &wp) ||
-	    pthread_create(&thread, NULL, uffd_unprotect, &arg)) {
-		uffd_close(fd, start, nr);
-		return false;
-	}
+	ok = !ioctl(server.fd, UFFDIO_WRITEPROTECT, &wp);
 	check_range(a, start, nr);
-	for (i = start; i < start + nr; i += 1 + rnd(a, 3))
+	for (i = start; i < start + nr; i += 1 + rnd(a, nr > 16 ? nr : 3))
 		write_page(a, i, new_base(i));
-	__atomic_store_n(&arg, -1, __ATOMIC_SEQ_CST);
-	pthread_join(thread, NULL);
-	uffd_close(fd, start, nr);
+	uffd_stop(&server);
+	return ok;
+}
+
+/* Another thread answers for pages that are missing, to reads and to writes */
+static bool op_uffd_missing(struct actor *a)
+{
+	struct uffd_server server;
+	int start, nr, i;
+
+	pick(a, &start, &nr, MAX_PAGES);
+	if (!range_has(start, nr, P_ALL) ||
+	    !uffd_start(&server, page_at(start), nr * laf_page, laf_page,
+			UFFDIO_REGISTER_MODE_MISSING))
+		return false;
+	drop(start, nr, MADV_DONTNEED);
+	for (i = start; i < start + nr; i += 1 + rnd(a, nr > 16 ? nr / 4 : 3))
+		if (rnd(a, 2))
+			write_page(a, i, new_base(i));
+		else
+			check_page(a, i);
+	uffd_stop(&server);
 	return true;
 }
 
@@ -895,7 +1024,7 @@ static void actor_init(struct actor *a, int nr, uint64_t seed, int turns)
 				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	while (a->buffer == MAP_FAILED);
 	a->disk = open(torture->disk, O_RDWR | O_DIRECT | O_CLOEXEC);
-	a->slot = (off_t)(__atomic_fetch_add(&torture->slots, 1, __ATOMIC_RELAXED) % 512) *
+	a->slot = (off_t)(__atomic_fetch_add(&torture->slots, 1, __ATOMIC_RELAXED) % DIRECT_SLOTS) *
 		  DIRECT_PAGES * laf_page;
 }
 
@@ -1163,105 +1292,6 @@ static bool op_trace(struct actor *a)
 	return ok;
 }
 
-/* ----------------------------------------------------------------- of files */
-
-#define FILE_PAGES	1024
-
-/* Whether pages of a mapped file hold what they have to; some can't be read now */
-static bool file_is(struct actor *a, char *map, const uint64_t *bases, const char *how)
-{
-	const uint64_t *word = (const uint64_t *)a->buffer;
-	size_t w;
-	int i;
-
-	for (i = rnd(a, 8); i < FILE_PAGES; i += 1 + rnd(a, 8)) {
-		if (vm_read(a->buffer, map + i * laf_page) != (ssize_t)laf_page)
-			continue;
-		for (w = 0; w < laf_page / sizeof(*word); w++) {
-			uint64_t want = bases[i] ? bases[i] + w : 0;
-
-			if (word[w] == want)
-				continue;
-			complain(a, "page %d of a file, word %zu, %s: saw %#llx, want %#llx", i, w,
-				 how, (unsigned long long)word[w], (unsigned long long)want);
-			return false;
-		}
-	}
-	return true;
-}
-
-/* Pages get data of their own, up to the first that can't */
-static bool file_write(struct actor *a, char *map, uint64_t *bases, int nr)
-{
-	while (nr--) {
-		int i = rnd(a, FILE_PAGES);
-		uint64_t base = new_base(i);
-
-		fill(a->buffer, base);
-		if (vm_write(a->buffer, map + i * laf_page) != (ssize_t)laf_page)
-			return false;
-		bases[i] = base;
-	}
-	return true;
-}
-
-static bool file_share(struct actor *a, char *own, char *shared, uint64_t *bases)
-{
-	const size_t len = FILE_PAGES * laf_page;
-	uint64_t mine[FILE_PAGES];
-	int at = rnd(a, FILE_PAGES);
-	pid_t pid;
-	bool ok;
-
-	if (!file_write(a, shared, bases, 1 + rnd(a, 32)))
-		return false;
-	memcpy(mine, bases, sizeof(mine));
-	/* A fork copies the PTEs of what has such pages; a folio is mapped by PTEs, then */
-	if (rnd(a, 4) && !file_write(a, own, mine, 1))
-		return false;
-	madvise(own, len, MADV_POPULATE_READ);
-	madvise(shared, len, rnd(a, 2) ? MADV_POPULATE_READ : MADV_POPULATE_WRITE);
-	pid = fork();
-	if (!pid) {
-		if (file_is(a, own, mine, "the child's") &&
-		    file_write(a, own, mine, rnd(a, 8)))
-			file_is(a, own, mine, "written by the child");
-		if (rnd(a, 2))
-			munmap(own + at * laf_page, len - at * laf_page);
-		_exit(0);
-	}
-	ok = file_is(a, own, mine, "private") && file_is(a, shared, bases, "shared");
-	if (file_write(a, own, mine, rnd(a, 8)))
-		ok = ok && file_is(a, own, mine, "written");
-	if (rnd(a, 2))
-		madvise(own, at * laf_page, MADV_DONTNEED);
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
-	return ok && pid > 0;
-}
-
-/* A file whose folios are large, or hugetlbfs', mapped twice, and again by a child */
-static bool op_file(struct actor *a)
-{
-	const size_t len = FILE_PAGES * laf_page;
-	uint64_t bases[FILE_PAGES] = { 0 };
-	int fd = memfd_create("torture", MFD_CLOEXEC | (rnd(a, 4) ? 0 : MFD_HUGETLB));
-	char *own, *shared;
-	bool ok = false;
-
-	own = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-	shared = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (own != MAP_FAILED && shared != MAP_FAILED && !ftruncate(fd, len))
-		ok = file_share(a, own, shared, bases);
-	if (own != MAP_FAILED)
-		munmap(own, len);
-	if (shared != MAP_FAILED)
-		munmap(shared, len);
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
-
 /* ------------------------------------------------------------------ a turn */
 
 const struct op torture_ops[] = {
@@ -1292,16 +1322,19 @@ const struct op torture_ops[] = {
 	{ "poison", op_poison, 1 },
 	{ "pipehold", op_pipe_hold, 8 },
 	{ "pin", op_pin, 8 },
+	{ "ask", op_ask, 3 },
 	{ "ring", op_ring, 8 },
 	{ "directout", op_direct_out, 4 },
 	{ "directin", op_direct_in, 4 },
 	{ "uffdcopy", op_uffd_copy, 2 },
 	{ "uffdwp", op_uffd_wp, 2 },
+	{ "uffdmissing", op_uffd_missing, 2 },
 	{ "fork", op_fork, 8 },
 	{ "forkalone", op_fork_alone, 4, true },
 	{ "wait", op_wait, 6 },
 	{ "trace", op_trace, 2, true },
 	{ "file", op_file, 3, true },
+	{ "hugetlb", op_hugetlb, 2, true },
 };
 
 const int torture_nr_ops = ARRAY_SIZE(torture_ops);
