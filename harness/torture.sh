@@ -164,7 +164,7 @@ one()
 			bad=1
 		}
 	fi
-	coverage "$name" "$KNAME"
+	coverage "$name-$first" "$KNAME"
 	result "$([ -n "$bad" ] || echo 1)" "torture $name: $seconds s from seed $first, $((SECONDS - start)) s in all"
 	[ -z "$bad" ] ||
 		echo "# again: ./laf torture --seed $(failing_seed "$first") --minutes $(((seconds + 59) / 60)) $name"
@@ -194,13 +194,13 @@ counted_files()
 	git -C "$TREE" diff --diff-filter=M --name-only laf-base -- '*.c'
 }
 
-# What ran of a file, as it is now, is in build/torture-coverage/FILE-HASH/RUN
+# What ran of a file, as it is now, is in build/torture-coverage/FILE-HASH/RUN-SEED
 coverage_dir()
 {
 	echo "$BUILD/torture-coverage/${1//\//-}-$(git -C "$TREE" hash-object "$1" | cut -c1-12)"
 }
 
-# coverage NAME KNAME: keep which lines of these have run on the kernel KNAME
+# coverage NAME KNAME: keep which lines of these have run on the kernel KNAME, as NAME
 coverage()
 {
 	local f name data dir=$RUN/gcov out

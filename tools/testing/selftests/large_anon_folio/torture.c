@@ -62,7 +62,7 @@ static void cut(struct actor *a)
 {
 	int i, at = 0;
 
-	me->nr_pieces = me->nr_threads * (1 + rnd(a, 5));
+	me->nr_pieces = me->nr_threads * (rnd(a, 2) ? 1 : 1 + rnd(a, 5));
 	for (i = 0; i < me->nr_pieces; i++) {
 		int left = me->pages - at, rest = me->nr_pieces - i;
 		int most = left - rest + 1, nr = most;
@@ -79,7 +79,7 @@ static void cut(struct actor *a)
 /* The first process of an episode */
 static __attribute__((noreturn)) void episode(uint32_t seed)
 {
-	static const int sizes[] = { 48, 160, 512, 1100, MAX_PAGES };
+	static const int sizes[] = { 48, 160, 512, 1100, MAX_PAGES, MAX_PAGES };
 	struct actor a = { .state = seed };
 
 	me->family->seed = seed;

@@ -108,6 +108,7 @@ struct actor {
 	uint64_t state;		/* of its random numbers */
 	int turns;
 	struct piece last;	/* what was picked; most things take two operations */
+	int stay;		/* for so many more it is picked again */
 	struct held pipe, pin, ringed;
 	struct laf_ring ring;
 	char *buffer;		/* 16 pages, aligned */

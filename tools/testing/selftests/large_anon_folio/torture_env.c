@@ -309,6 +309,12 @@ static void env_cgroup(void)
 	laf_cg_write(some_cgroup(), "cgroup.procs", text);
 }
 
+/* More huge pages for hugetlbfs, or fewer; those that were lost are replaced */
+static void env_hugetlb(void)
+{
+	put_long("/proc/sys/vm/nr_hugepages", 4 + rnd(&env, 8));
+}
+
 /* Pages in use that are then called bad: they are moved */
 static void env_soft_offline(void)
 {
@@ -470,7 +476,7 @@ static void (* const quick[])(void) = {
 
 static void (* const slow[])(void) = {
 	env_swap, env_swap, env_limit, env_limit, env_limit, env_cgroup, env_cgroup,
-	env_soft_offline, env_offline, env_oom, env_io_errors, NULL
+	env_soft_offline, env_offline, env_oom, env_io_errors, env_hugetlb, NULL
 };
 
 static void (* const readers[])(void) = { env_read, env_read, env_read, env_read_system, NULL };

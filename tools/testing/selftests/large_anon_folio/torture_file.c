@@ -262,6 +262,10 @@ static bool hugetlb_share(struct actor *a, char *map, bool private, uint64_t *ba
 	}
 	file_write(a, map, bases, rnd(a, 8));
 	hugetlb_move(a, map);
+	/* What is lost nobody can read, nor write */
+	if (me->family->poisons && rnd(a, 2))
+		madvise(map + rnd(a, FILE_PAGES) * laf_page, laf_page,
+			rnd(a, 2) ? MADV_HWPOISON : MADV_SOFT_OFFLINE);
 	ok = file_is(a, map, bases, "hugetlbfs");
 	if (pin >= 0)
 		ok = hugetlb_unpin(a, pin, bases[at], at) && ok;

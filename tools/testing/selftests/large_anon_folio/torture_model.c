@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../kselftest.h"
 #include "laf_util.h"
 #include "torture.h"
 
@@ -111,6 +112,17 @@ static __thread sigjmp_buf guard;
 static __thread volatile sig_atomic_t guarded;
 static __thread void *where;
 
+/* Whether a cgroup had no memory for somebody, and maybe nobody to kill for it */
+static bool oom_happened(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(torture->cgroups); i++)
+		if (laf_cg_key(torture->cgroups[i], "memory.events", "oom") > 0)
+			return true;
+	return false;
+}
+
 static void caught(int sig, siginfo_t *info, void *context)
 {
 	(void)context;
@@ -120,7 +132,7 @@ static void caught(int sig, siginfo_t *info, void *context)
 	 * area, whatever was done meanwhile; or this stack or the model was in swap,
 	 * and can't be read.
 	 */
-	if ((info->si_code == SI_KERNEL && torture->faults) ||
+	if ((info->si_code == SI_KERNEL && (torture->faults || oom_happened())) ||
 	    (!guarded && sig == SIGBUS && torture->io_errors)) {
 		__atomic_add_fetch(&torture->lost, 1, __ATOMIC_RELAXED);
 		_exit(0);
@@ -383,7 +395,9 @@ void pick(struct actor *a, int *start, int *nr, int max)
 {
 	const struct piece *piece = pick_piece(a);
 
-	if (!a->last.nr || rnd(a, 3)) {
+	if (a->stay) {
+		a->stay--;
+	} else if (!a->last.nr || rnd(a, 3)) {
 		if (rnd(a, 5) || !pick_huge(a, piece, start, nr))
 			pick_any(a, piece, start, nr);
 		a->last = (struct piece){ *start, *nr };
@@ -391,12 +405,17 @@ void pick(struct actor *a, int *start, int *nr, int max)
 	pick_last(a, start, nr, max);
 }
 
-/* A huge page's place, or a piece, of @max pages at most then */
+/*
+ * A huge page's place, where the thread stays for some operations, or a piece, of @max
+ * pages at most then
+ */
 void pick_whole(struct actor *a, int *start, int *nr, int max)
 {
 	const struct piece *piece = pick_piece(a);
 
-	if (!rnd(a, 2) || !pick_huge(a, piece, start, nr)) {
+	if (rnd(a, 4) && pick_huge(a, piece, start, nr)) {
+		a->stay = rnd(a, 6);
+	} else {
 		*start = piece->start;
 		*nr = piece->nr < max ? piece->nr : max;
 	}
