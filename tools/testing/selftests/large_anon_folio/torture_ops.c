@@ -442,7 +442,7 @@ static bool op_bind(struct actor *a)
 	pick(a, &start, &nr, MAX_PAGES);
 	return !syscall(__NR_mbind, page_at(start), nr * laf_page, mode,
 			mode == MPOL_DEFAULT ? NULL : &nodes, MAX_NODES + 1,
-			rnd(a, 2) ? MPOL_MF_MOVE : MPOL_MF_MOVE_ALL);
+			(rnd(a, 2) ? MPOL_MF_MOVE : MPOL_MF_MOVE_ALL) | rnd(a, 2) * MPOL_MF_STRICT);
 }
 
 static bool op_move_pages(struct actor *a)
