@@ -12,7 +12,7 @@ PLANT=()
 # process, which tests provoke, is not among it.
 GUEST_SPLAT='WARNING:|BUG:|BUG at|kernel BUG|Oops|Unable to handle kernel|Kernel panic'
 GUEST_SPLAT+='|general protection fault|Bad page|bad page|Bad rss|Bad swap|BUG: Bad|list_(add|del) corruption'
-GUEST_SPLAT+='|INFO: task .* blocked|soft lockup|hard LOCKUP|INFO: rcu_|rcu: INFO|rcu_.*(stall|kthread starved)'
+GUEST_SPLAT+='|INFO: task .* blocked|soft lockup|hard LOCKUP|INFO: rcu_|rcu: INFO|rcu_[a-z]+ ((self-)?detected|kthread starved)'
 GUEST_SPLAT+='|possible (circular|recursive|irq)|inconsistent lock state|INFO: (lockdep|trying to register)|suspicious RCU'
 GUEST_SPLAT+='|sleeping function called|scheduling while atomic|non-zero pgtables_bytes|still has locks'
 GUEST_SPLAT+='|page allocation failure: order:[1-9]|unreferenced object'

@@ -3,8 +3,15 @@
  * Memory failure: one page is lost, its folio's other pages are not.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/swap.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "../kselftest.h"
@@ -157,14 +164,103 @@ static void test_soft_offline(int order)
 	laf_expect_data(p, NR * size, 8, 0, "written");
 }
 
+/* ----------------------------------------------------- lost while it is isolated */
+
+/*
+ * move_pages() of one page, and of another whose address stands where userfaultfd lets
+ * it wait: the first one is off its LRU list meanwhile.
+ */
+static void *mover(void *arg)
+{
+	int nodes[2] = { 0, 0 }, status[2];
+
+	/* Wherever it is now, one of these takes it */
+	syscall(__NR_move_pages, 0, 1UL, arg, NULL, status, 2);
+	nodes[0] = !status[0];
+	syscall(__NR_move_pages, 0, 2UL, arg, nodes, status, 2);
+	return NULL;
+}
+
+static int watch(char *page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)page, laf_page }, .mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = syscall(__NR_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
+		laf_skip("no userfaultfd: %s", strerror(errno));
+	return fd;
+}
+
+/* A page in the swap cache that is dirty since the kernel has written to it */
+static char *cached_page(void)
+{
+	char *page = laf_map(laf_page, laf_page), word[8] = "dirty";
+	struct iovec from = { word, sizeof(word) }, to = { page, sizeof(word) };
+
+	madvise(page, laf_page, MADV_NOHUGEPAGE);
+	laf_fill(page, laf_page, 9);
+	laf_require(!madvise(page, laf_page, MADV_PAGEOUT), "pageout: %s", strerror(errno));
+	laf_expect_data(page, laf_page, 9, 0, "from swap");
+	laf_require(process_vm_writev(getpid(), &from, 1, &to, 1, 0) == sizeof(word),
+		    "write: %s", strerror(errno));
+	return page;
+}
+
+/*
+ * Memory failure cannot take such a page off the LRU, and it goes back there when it
+ * was not moved. When nobody has it any more, reclaim must not want to swap it.
+ */
+static void test_isolated(int order)
+{
+	const char *cg = laf_cg_new(), *swap = laf_swap_need();
+	struct uffdio_zeropage zero;
+	struct uffd_msg msg;
+	char *page, *arrays, text[24];
+	pthread_t thread;
+	uint64_t pfn;
+	int fd;
+
+	(void)order;
+	if (!laf_exists("/sys/devices/system/node/node1"))
+		laf_skip("only one memory node");
+	laf_cg_join(cg);
+	page = cached_page();
+	pfn = laf_pagemap(page) & PM_PFN;
+	arrays = laf_map(2 * laf_page, laf_page);
+	*(char **)(arrays + laf_page - sizeof(char *)) = page;
+	fd = watch(arrays + laf_page);
+	laf_require(!pthread_create(&thread, NULL, mover, arrays + laf_page - sizeof(char *)),
+		    "no thread");
+	laf_require(read(fd, &msg, sizeof(msg)) == sizeof(msg), "userfaultfd: %s",
+		    strerror(errno));
+	madvise(page, laf_page, MADV_HWPOISON);
+	zero = (struct uffdio_zeropage){ .range = { (uintptr_t)arrays + laf_page, laf_page } };
+	laf_require(!ioctl(fd, UFFDIO_ZEROPAGE, &zero), "zero page: %s", strerror(errno));
+	pthread_join(thread, NULL);
+	close(fd);
+	laf_expect(laf_pageflags(pfn) & KPF_BIT_HWPOISON, "the page was not lost");
+	laf_unmap(page, laf_page);
+	/* It leaves the swap cache, as it does when swap is nearly full */
+	laf_require(!swapoff(swap) && !swapon(swap, 0), "%s: %s", swap, strerror(errno));
+	laf_drain();
+	laf_cg_write(cg, "memory.reclaim", "1M");
+	snprintf(text, sizeof(text), "%#llx", (unsigned long long)pfn);
+	laf_write("/sys/kernel/debug/hwpoison/unpoison-pfn", text);
+}
+
 static const struct laf_test tests[] = {
 	{ "MADV_HWPOISON", test_hwpoison, LAF_ALL },
 	{ "poisoned page, shared", test_shared, LAF_ALL },
 	{ "poisoned page kills its user", test_killed, LAF_SOME },
 	{ "MADV_SOFT_OFFLINE", test_soft_offline, LAF_ALL },
+	{ "lost while it is isolated", test_isolated, LAF_ONCE },
 };
 
 int main(void)
 {
+	laf_swap_setup();
 	return laf_main(tests, ARRAY_SIZE(tests));
 }
