@@ -112,14 +112,22 @@ one()
 	guest_accel "$arch"
 	first=$(first_seed "$name")
 	third=$((seconds / 3))
+	# Both ways of writing under an atomic_seqcount, and what the sizes are at boot:
+	# as told, or the defaults when that is refused. They are soon replaced.
+	GUEST_APPEND="no_timer_check movablecore=40% page_poison=1"
 	if [ "$cpus" = 2 ]; then
 		# Swap that does not rotate is given to huge pages in whole
 		guest_do set /sys/block/vda/queue/rotational 0
 		guest_do swap /dev/vda
+		GUEST_APPEND+=" atomic_seqcount.sole=on thp_anon=$THP_ANON"
 	else
 		# Swap that is read at once, without the swap cache
 		guest_do set /sys/block/zram0/disksize 256M
 		guest_do swap /dev/zram0
+		GUEST_APPEND+=" atomic_seqcount.sole=off"
+		for refused in 16K:sometimes 12K:always 64K-16K:never ''; do
+			GUEST_APPEND+=" thp_anon=$refused"
+		done
 	fi
 	guest_do run torture $((seconds * 2 + 600)) /tests/torture -d /dev/vdb -s "$first" \
 		-t $((seconds - third))
@@ -133,17 +141,6 @@ one()
 	start=$SECONDS
 	guest_nodes "$cpus"
 	GUEST_SHOW=show_line GUEST_FILTER=cat
-	# Both ways of writing under an atomic_seqcount, and what the sizes are at boot:
-	# as told, or the defaults when that is refused. They are soon replaced.
-	GUEST_APPEND="no_timer_check movablecore=40% page_poison=1"
-	if [ "$cpus" = 2 ]; then
-		GUEST_APPEND+=" atomic_seqcount.sole=on thp_anon=$THP_ANON"
-	else
-		GUEST_APPEND+=" atomic_seqcount.sole=off"
-		for refused in 16K:sometimes 12K:always 64K-16K:never ''; do
-			GUEST_APPEND+=" thp_anon=$refused"
-		done
-	fi
 	if [ "$kind" = kcsan ]; then
 		our_functions "$KNAME" | sort -u >"$RUN/ours"
 		[ -s "$RUN/ours" ] || die "found no function of the feature"

@@ -1046,6 +1046,8 @@ t "bench: half a result is none" test_bench_join
 
 test_bench_budgets()
 {
+	local n
+
 	ready
 	printf '# budgets\nx86_64 fault 64 700.0 2.000\narm64 fault 64 1.0 1.000\n' >"$T/budgets"
 	check() { echo "fault 64 $1 $2" >"$T/f"; report check x86_64 "$T/budgets" "$T/f" >"$T/out"; }
@@ -1064,6 +1066,12 @@ test_bench_budgets()
 	echo 'fork 64 5 5' >"$T/f"
 	! report check x86_64 "$T/budgets" "$T/f" >"$T/out" || exit 1
 	grep -q '^not ok x86_64 fault 64 kB: there is a budget and no figure' "$T/out"
+	# of two boots the cheaper counts, of three the one in the middle
+	for n in 600 900 700; do echo "fault 64 $n 2" >"$T/boot$n"; done
+	report check x86_64 "$T/budgets" "$T"/boot{900,700} >"$T/out"
+	report check x86_64 "$T/budgets" "$T"/boot{900,600,700} >"$T/out"
+	grep -q '^ok x86_64 fault 64 kB: 700.0 / 2.00 within' "$T/out"
+	! report check x86_64 "$T/budgets" "$T"/boot{900,700,900} >"$T/out" || exit 1
 	# only ever down
 	printf 'fault 64 650 2.5\nfork 64 5 5\n' >"$T/f"
 	same "lowered" "$(report lower x86_64 "$T/budgets" "$T/f")" "$(printf '# budgets\nx86_64 fault 64 650.0 2.000\narm64 fault 64 1.0 1.000\nx86_64 fork 64 5.0 5.000\n')"

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <linux/io_uring.h>
 #include <linux/magic.h>
+#include <linux/userfaultfd.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -740,6 +741,28 @@ int laf_direct(void)
 			return fd;
 	}
 	laf_skip("no free ram disk");
+}
+
+/* ------------------------------------------------------------ userfaultfd */
+
+int laf_uffd(uint64_t features, int flags)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+	int fd = syscall(__NR_userfaultfd, O_CLOEXEC | flags), err;
+
+	if (fd < 0 || !ioctl(fd, UFFDIO_API, &api))
+		return fd;
+	err = errno;
+	close(fd);
+	errno = err;
+	return -1;
+}
+
+bool laf_uffd_arm(int fd, char *addr, size_t len, uint64_t mode)
+{
+	struct uffdio_register reg = { .range = { (uintptr_t)addr, len }, .mode = mode };
+
+	return !ioctl(fd, UFFDIO_REGISTER, &reg);
 }
 
 /* --------------------------------------------------------------- io_uring */

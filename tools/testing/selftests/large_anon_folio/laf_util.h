@@ -46,6 +46,7 @@
 
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
 #define POLICY	"/sys/kernel/debug/large_anon_folio/policy"
+#define NR_HUGEPAGES	"/proc/sys/vm/nr_hugepages"
 
 /* Smallest order of a large folio */
 #define LAF_MIN_ORDER	2
@@ -218,6 +219,13 @@ size_t laf_pageout(char *addr, size_t len);
 
 /* A block device that is free for O_DIRECT; skips the test without */
 int laf_direct(void);
+
+/*
+ * A userfaultfd with these features, opened with O_NONBLOCK or 0; and memory that it is
+ * to tell of, by a UFFDIO_REGISTER_MODE. -1 or false, and errno, if that can't be had.
+ */
+int laf_uffd(uint64_t features, int flags);
+bool laf_uffd_arm(int fd, char *addr, size_t len, uint64_t mode);
 
 /* One io_uring request at a time; pinned memory is a fixed buffer */
 struct io_uring_sqe;

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
@@ -175,23 +176,10 @@ static void *mover(void *arg)
 	int nodes[2] = { 0, 0 }, status[2];
 
 	/* Wherever it is now, one of these takes it */
-	syscall(__NR_move_pages, 0, 1UL, arg, NULL, status, 2);
+	syscall(__NR_move_pages, 0, 1UL, arg, NULL, status, MPOL_MF_MOVE);
 	nodes[0] = !status[0];
-	syscall(__NR_move_pages, 0, 2UL, arg, nodes, status, 2);
+	syscall(__NR_move_pages, 0, 2UL, arg, nodes, status, MPOL_MF_MOVE);
 	return NULL;
-}
-
-static int watch(char *page)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)page, laf_page }, .mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int fd = syscall(__NR_userfaultfd, O_CLOEXEC);
-
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
-		laf_skip("no userfaultfd: %s", strerror(errno));
-	return fd;
 }
 
 /* A page in the swap cache that is dirty since the kernel has written to it */
@@ -231,7 +219,9 @@ static void test_isolated(int order)
 	pfn = laf_pagemap(page) & PM_PFN;
 	arrays = laf_map(2 * laf_page, laf_page);
 	*(char **)(arrays + laf_page - sizeof(char *)) = page;
-	fd = watch(arrays + laf_page);
+	fd = laf_uffd(0, 0);
+	if (fd < 0 || !laf_uffd_arm(fd, arrays + laf_page, laf_page, UFFDIO_REGISTER_MODE_MISSING))
+		laf_skip("no userfaultfd: %s", strerror(errno));
 	laf_require(!pthread_create(&thread, NULL, mover, arrays + laf_page - sizeof(char *)),
 		    "no thread");
 	laf_require(read(fd, &msg, sizeof(msg)) == sizeof(msg), "userfaultfd: %s",

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -347,7 +348,8 @@ static void *migrator(void *arg)
 		to = !to;
 		for (i = 0; i < pages; i++)
 			nodes[i] = to;
-		if (syscall(__NR_move_pages, 0, pages, addrs, nodes, status, 2) >= 0)
+		if (syscall(__NR_move_pages, 0, pages, addrs, nodes, status,
+			    MPOL_MF_MOVE) >= 0)
 			for (i = 0; i < pages; i++)
 				*count += status[i] == to;
 	}

@@ -21,7 +21,6 @@
 #include "laf_util.h"
 #include "torture.h"
 
-#define HUGETLB	"/proc/sys/vm/nr_hugepages"
 
 #define TURNS		60	/* of each thread of an episode's first process */
 #define NR_KINDS	3	/* of the environment */
@@ -122,6 +121,7 @@ static void work(void)
 
 		me->family->alive = 1;
 		fflush(stdout);
+		before_fork();
 		pid = fork();
 		if (!pid)
 			episode(seed);
@@ -235,8 +235,8 @@ static void save_settings(void)
 		laf_set_size(order, "always");
 	laf_set(THP "enabled", "always");
 	laf_set(THP "shmem_enabled", "always");
-	if (laf_exists(HUGETLB))
-		laf_set(HUGETLB, "8");
+	if (laf_exists(NR_HUGEPAGES))
+		laf_set(NR_HUGEPAGES, "8");
 	if (laf_exists(POLICY))
 		laf_set(POLICY, "small");
 	/* What is set is restored: so have it differ once */

@@ -81,6 +81,8 @@ struct process {
 	uint32_t id;
 	uint32_t counter;
 	uint32_t seed;
+	long unnamed;		/* mms without a rmap ID of their own before this one, */
+	bool named;		/* and whether it surely has one */
 	int depth;
 	int nr_threads;
 	int slot;		/* in torture->procs */
@@ -196,6 +198,7 @@ void uffd_stop(struct uffd_server *s);
 void run_threads(uint64_t seed, int turns);
 void init_locks(void);
 void reap(pid_t pid);
+void before_fork(void);
 void process_enter(void);
 
 /* torture_file.c */

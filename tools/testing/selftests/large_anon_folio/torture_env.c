@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <glob.h>
+#include <linux/mempolicy.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/swap.h>
@@ -160,7 +161,7 @@ static void env_move_pages(void)
 		addrs[i] = mem + (at + i) * laf_page % len;
 		nodes[i] = rnd(&env, 2);
 	}
-	syscall(__NR_move_pages, pid, 64, addrs, nodes, status, 4 /* MPOL_MF_MOVE_ALL */);
+	syscall(__NR_move_pages, pid, 64, addrs, nodes, status, MPOL_MF_MOVE_ALL);
 }
 
 static void env_kill(void)
@@ -312,7 +313,7 @@ static void env_cgroup(void)
 /* More huge pages for hugetlbfs, or fewer; those that were lost are replaced */
 static void env_hugetlb(void)
 {
-	put_long("/proc/sys/vm/nr_hugepages", 4 + rnd(&env, 8));
+	put_long(NR_HUGEPAGES, 4 + rnd(&env, 8));
 }
 
 /* Pages in use that are then called bad: they are moved */

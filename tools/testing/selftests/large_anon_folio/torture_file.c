@@ -4,6 +4,7 @@
  * when the operation ends, so nobody else knows of it, and the model neither.
  */
 #include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <linux/userfaultfd.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -84,7 +85,8 @@ static void file_guard(struct actor *a, char *map)
 	uffd_close(fd, map, FILE_PAGES * laf_page);
 }
 
-static bool file_share(struct actor *a, char *own, char *shared, int fd, uint64_t *bases)
+static bool file_share(struct actor *a, char *own, char *shared, int fd, off_t from,
+		       uint64_t *bases)
 {
 	const size_t len = FILE_PAGES * laf_page;
 	uint64_t mine[FILE_PAGES];
@@ -106,7 +108,7 @@ static bool file_share(struct actor *a, char *own, char *shared, int fd, uint64_
 		file_guard(a, shared);
 	/* Reclaim meets what is dirty, what is clean, and what is being written */
 	if (!rnd(a, 4))
-		sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+		sync_file_range(fd, from, len, SYNC_FILE_RANGE_WRITE);
 	if (!rnd(a, 2))
 		madvise(rnd(a, 2) ? own : shared, len, rnd(a, 4) ? MADV_PAGEOUT : MADV_COLD);
 	madvise(shared, len, rnd(a, 2) ? MADV_POPULATE_READ : MADV_POPULATE_WRITE);
@@ -183,7 +185,7 @@ bool op_file(struct actor *a)
 	own = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, at);
 	shared = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, at);
 	if (own != MAP_FAILED && shared != MAP_FAILED)
-		ok = file_share(a, own, shared, fd, bases);
+		ok = file_share(a, own, shared, fd, at, bases);
 	if (own != MAP_FAILED)
 		munmap(own, len);
 	if (shared != MAP_FAILED)
@@ -205,7 +207,7 @@ static void hugetlb_move(struct actor *a, char *map)
 		addrs[i] = map + i * huge;
 		nodes[i] = rnd(a, MAX_NODES);
 	}
-	syscall(__NR_move_pages, 0, nr, addrs, nodes, status, 2 /* MPOL_MF_MOVE */);
+	syscall(__NR_move_pages, 0, nr, addrs, nodes, status, MPOL_MF_MOVE);
 }
 
 /* A page that the process has written, pinned; -1 if none, else the file to close */

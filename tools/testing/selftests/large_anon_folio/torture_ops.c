@@ -634,38 +634,8 @@ static bool op_pin(struct actor *a)
 	return false;
 }
 
-/*
- * What nobody else can map must not be called shared for long: who is alone in the
- * whole family, and has nobody who could fork, gets the exact answer. The kernel may
- * say "shared" while the folio is being changed.
- */
-static bool ask_shared(struct actor *a, int fd, int start, int nr)
-{
-	struct mapped_shared_test ask = {
-		(uintptr_t)page_at(start), nr * laf_page, (uintptr_t)a->buffer
-	};
-	bool alone = me->nr_threads == 1 &&
-		     __atomic_load_n(&me->family->alive, __ATOMIC_SEQ_CST) == 1;
-	int tries, i;
-
-	for (tries = 0; tries < 5000 && !torture->stop; tries++) {
-		if (ioctl(fd, MAPPED_SHARED_TEST, &ask))
-			return false;
-		for (i = 0; i < nr && !(a->buffer[i] & MAPPED_SHARED_TEST_SHARED); i++)
-			;
-		if (i == nr || !alone)
-			return true;
-		usleep(2000);
-	}
-	if (torture->stop)
-		return true;
-	complain(a, "page %d is called shared, and nobody else is there, pagemap %#llx", start + i,
-		 (unsigned long long)laf_pagemap(page_at(start + i)));
-	return false;
-}
-
-/* Who maps it, and short references and pins of it */
-static bool op_ask(struct actor *a)
+/* Short references and pins */
+static bool op_gup(struct actor *a)
 {
 	static const unsigned long calls[] = {
 		GUP_FAST_BENCHMARK, GUP_BASIC_TEST, PIN_FAST_BENCHMARK, PIN_BASIC_TEST,
@@ -675,19 +645,53 @@ static bool op_ask(struct actor *a)
 	int fd = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC), start, nr;
 	/* FOLL_WRITE; pins always, as the zero page would not be one that is pinned */
 	struct gup_test gup = { .gup_flags = call > 1 || rnd(a, 2) };
-	bool ok = false;
+	bool ok;
 
 	pick(a, &start, &nr, MAX_PAGES);
 	gup.addr = (uintptr_t)page_at(start);
 	gup.size = nr * laf_page;
 	gup.nr_pages_per_call = 1 + rnd(a, nr);
+	ok = fd >= 0 && !ioctl(fd, calls[call], &gup);
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/*
+ * Who is alone in the whole family, while none of his threads can fork, must not be told
+ * for long that others map what he has: the answer is exact for an mm that has an ID. The
+ * kernel may say so while the folio is being changed, and as long as somebody looks at
+ * the memory of who has exited.
+ */
+static bool op_ask(struct actor *a)
+{
+	int fd = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC), start, nr, tries, i;
+	struct mapped_shared_test ask = { .answers = (uintptr_t)a->buffer };
+	bool alone, ok = false;
+	pid_t pid;
+
 	if (fd < 0)
 		return false;
-	if (rnd(a, 2))
-		ok = !ioctl(fd, calls[call], &gup);
-	else if (range_has(start, nr, P_MAPPED | P_READ))
-		ok = ask_shared(a, fd, start, nr);
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+		reap(pid);
+	alone = me->named && __atomic_load_n(&me->family->alive, __ATOMIC_SEQ_CST) == 1;
+	pick_whole(a, &start, &nr, MAX_PAGES);
+	ask.addr = (uintptr_t)page_at(start);
+	ask.size = nr * laf_page;
+	for (tries = 0; tries < 5000 && !torture->stop; tries++) {
+		if (ioctl(fd, MAPPED_SHARED_TEST, &ask))
+			break;
+		for (i = 0; i < nr && !(a->buffer[i] & MAPPED_SHARED_TEST_SHARED); i++)
+			;
+		ok = alone && i == nr;
+		if (ok || !alone)
+			break;
+		usleep(2000);
+	}
 	close(fd);
+	if (tries == 5000)
+		complain(a, "page %d is called shared, and nobody else is there, pagemap %#llx",
+			 start + i, (unsigned long long)laf_pagemap(page_at(start + i)));
 	return ok;
 }
 
@@ -836,17 +840,12 @@ void uffd_close(int fd, char *mem, size_t len)
 
 int uffd_open(char *mem, size_t len, int mode)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .range = { (uintptr_t)mem, len }, .mode = mode };
-	int fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	int fd = laf_uffd(0, O_NONBLOCK);
 
-	if (fd < 0)
-		return -1;
-	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
+	if (fd < 0 || laf_uffd_arm(fd, mem, len, mode))
+		return fd;
+	close(fd);
+	return -1;
 }
 
 /* One fault: what was missing is zero, what was write-protected is not any more */
@@ -1049,11 +1048,37 @@ void reap(pid_t pid)
 			torture->procs[i].pid = 0;
 }
 
+/* How many mms got no rmap ID, as there was no memory; -1 if that can't be told */
+static long count_unnamed(void)
+{
+	static const char key[] = "\nrmap_id_shared ";
+	char text[16384], *at = NULL;
+	size_t used = 0;
+	ssize_t n;
+	int fd = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	while ((n = read(fd, text + used, sizeof(text) - 1 - used)) > 0)
+		used += n;
+	close(fd);
+	text[used] = 0;
+	if (!n)
+		at = strstr(text, key);
+	return at ? strtol(at + strlen(key), NULL, 10) : -1;
+}
+
+void before_fork(void)
+{
+	me->unnamed = count_unnamed();
+}
+
 /* Let others find this process, see torture_env.c */
 void process_enter(void)
 {
 	int i;
 
+	me->named = me->unnamed >= 0 && count_unnamed() == me->unnamed;
 	me->id = 1 + __atomic_fetch_add(&torture->ids, 1, __ATOMIC_RELAXED) % 0xfff0;
 	for (i = 0; i < MAX_PROCS; i++) {
 		pid_t none = 0;
@@ -1082,6 +1107,7 @@ void init_locks(void)
 static pid_t note_and_fork(struct actor *a)
 {
 	memcpy(a->before, me->page, me->pages * sizeof(*a->before));
+	before_fork();
 	return fork();
 }
 
@@ -1322,7 +1348,8 @@ const struct op torture_ops[] = {
 	{ "poison", op_poison, 1 },
 	{ "pipehold", op_pipe_hold, 8 },
 	{ "pin", op_pin, 8 },
-	{ "ask", op_ask, 3 },
+	{ "gup", op_gup, 2 },
+	{ "ask", op_ask, 3, true },
 	{ "ring", op_ring, 8 },
 	{ "directout", op_direct_out, 4 },
 	{ "directin", op_direct_in, 4 },

@@ -24,23 +24,10 @@ static volatile unsigned long wp_events, missing_events;
 
 static void open_uffd(uint64_t features)
 {
-	struct uffdio_api api = { .api = UFFD_API, .features = features };
-
-	uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	uffd = laf_uffd(features, O_NONBLOCK);
 	if (uffd < 0)
-		laf_skip("userfaultfd: %s", strerror(errno));
-	if (ioctl(uffd, UFFDIO_API, &api))
-		laf_skip("userfaultfd without features %#llx",
-			 (unsigned long long)features);
-}
-
-static bool arm(char *p, size_t len, uint64_t mode)
-{
-	struct uffdio_register reg = {
-		.range = { .start = (uintptr_t)p, .len = len }, .mode = mode,
-	};
-
-	return !ioctl(uffd, UFFDIO_REGISTER, &reg);
+		laf_skip("userfaultfd with features %#llx: %s", (unsigned long long)features,
+			 strerror(errno));
 }
 
 static void write_protect(char *p, size_t len, bool on)
@@ -118,8 +105,8 @@ static void test_missing(int order)
 	/* Armed are the two blocks in the middle */
 	area += size;
 	area_len = 2 * size;
-	laf_require(arm(area, area_len, UFFDIO_REGISTER_MODE_MISSING), "register: %s",
-		    strerror(errno));
+	laf_require(laf_uffd_arm(uffd, area, area_len, UFFDIO_REGISTER_MODE_MISSING),
+		    "register: %s", strerror(errno));
 	start_server(&thread);
 	for (i = 0; i < nr; i++) {
 		char *p = area + i * laf_page;
@@ -150,8 +137,8 @@ static void test_zeropage(int order)
 	area = laf_map(size, size);
 	area_len = size;
 	zeropage = true;
-	laf_require(arm(area, area_len, UFFDIO_REGISTER_MODE_MISSING), "register: %s",
-		    strerror(errno));
+	laf_require(laf_uffd_arm(uffd, area, area_len, UFFDIO_REGISTER_MODE_MISSING),
+		    "register: %s", strerror(errno));
 	start_server(&thread);
 	for (i = 0; i < nr; i += 2) {
 		char *p = area + i * laf_page;
@@ -178,8 +165,8 @@ static void test_disarm(int order)
 	open_uffd(0);
 	area = laf_map(2 * size, size);
 	area_len = 2 * size;
-	laf_require(arm(area, area_len, UFFDIO_REGISTER_MODE_MISSING), "register: %s",
-		    strerror(errno));
+	laf_require(laf_uffd_arm(uffd, area, area_len, UFFDIO_REGISTER_MODE_MISSING),
+		    "register: %s", strerror(errno));
 	start_server(&thread);
 	laf_touch(area);
 	laf_expect_folio(area, 0);
@@ -205,7 +192,7 @@ static void test_wp(int order)
 	open_uffd(UFFD_FEATURE_PAGEFAULT_FLAG_WP);
 	area = laf_folios(order, 2, 77);
 	area_len = 2 * size;
-	if (!arm(area, area_len, UFFDIO_REGISTER_MODE_WP))
+	if (!laf_uffd_arm(uffd, area, area_len, UFFDIO_REGISTER_MODE_WP))
 		laf_skip("userfaultfd without write protection");
 	start_server(&thread);
 	for (i = 0; i < nr; i += 3) {
@@ -244,7 +231,7 @@ static void test_wp_mprotect(int order)
 	open_uffd(UFFD_FEATURE_PAGEFAULT_FLAG_WP);
 	area = laf_folios(order, 1, 78);
 	area_len = size;
-	if (!arm(area, area_len, UFFDIO_REGISTER_MODE_WP))
+	if (!laf_uffd_arm(uffd, area, area_len, UFFDIO_REGISTER_MODE_WP))
 		laf_skip("userfaultfd without write protection");
 	write_protect(area + laf_page, laf_page, true);
 	laf_require(!mprotect(area, size, PROT_READ), "mprotect: %s", strerror(errno));
@@ -276,7 +263,7 @@ static void test_wp_reuse(int order)
 	open_uffd(UFFD_FEATURE_PAGEFAULT_FLAG_WP);
 	area = laf_folios(order, 1, 80);
 	area_len = size;
-	if (!arm(area, area_len, UFFDIO_REGISTER_MODE_WP))
+	if (!laf_uffd_arm(uffd, area, area_len, UFFDIO_REGISTER_MODE_WP))
 		laf_skip("userfaultfd without write protection");
 	write_protect(area + at * laf_page, laf_page, true);
 	laf_pagemaps(area, nr, before);

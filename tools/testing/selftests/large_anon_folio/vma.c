@@ -402,6 +402,55 @@ static void test_other_mappings(int order)
 	laf_expect_folio(file, order);
 }
 
+/* ---------------------------------------------------------------- hugetlbfs */
+
+/*
+ * Who maps as much of a file as a table of huge pages takes shares the table with others
+ * who do, until his mapping is split.
+ */
+static void test_hugetlb_split(int order)
+{
+	const size_t huge = laf_size(laf_pmd_order), len = laf_page / sizeof(uint64_t) * huge;
+	char *area = mmap(NULL, 2 * len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *low = (char *)ALIGN_UP((uintptr_t)area, len), *high = low + len / 2;
+	int fd = memfd_create("vma", MFD_CLOEXEC | MFD_HUGETLB);
+	struct laf_sync sync;
+	pid_t pid;
+
+	(void)order;
+	if (fd < 0 || area == MAP_FAILED)
+		laf_skip("no hugetlbfs: %s", strerror(errno));
+	laf_set(NR_HUGEPAGES, "2");
+	if (laf_read_long(NR_HUGEPAGES) < 2)
+		laf_skip("no two huge pages");
+	laf_require(!ftruncate(fd, len), "ftruncate: %s", strerror(errno));
+	laf_require(mmap(low, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE,
+			 fd, 0) == low, "mmap: %s", strerror(errno));
+	laf_at(uint64_t, low) = 1;
+	laf_at(uint64_t, high) = 2;
+	laf_sync_init(&sync);
+	pid = laf_fork();
+	if (!pid) {
+		laf_expect(laf_at(uint64_t, low) == 1 && laf_at(uint64_t, high) == 2,
+			   "the child does not see what was written");
+		laf_sync_post(&sync, 0);
+		laf_sync_wait(&sync, 1);
+		laf_expect(laf_at(uint64_t, high) == 2, "the child sees what is not the file's: %#llx",
+			   (unsigned long long)laf_at(uint64_t, high));
+		laf_at(uint64_t, low) = 4;
+		_exit(0);
+	}
+	laf_sync_wait(&sync, 0);
+	laf_require(mmap(high, len / 2, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == high,
+		    "mmap over the half: %s", strerror(errno));
+	laf_at(uint64_t, high) = 3;
+	laf_sync_post(&sync, 1);
+	laf_join(pid);
+	laf_expect(laf_at(uint64_t, high) == 3, "own memory has changed");
+	laf_expect(laf_at(uint64_t, low) == 4, "what the child wrote to the file is not seen");
+}
+
 /* --------------------------------------------------------- memory policies */
 
 #define NR	4
@@ -687,6 +736,7 @@ static const struct laf_test tests[] = {
 	{ "mprotect splits the VMA", test_mprotect_split, LAF_ALL },
 	{ "hint for a part", test_hint_part, LAF_PTE },
 	{ "other mappings", test_other_mappings, LAF_SOME },
+	{ "hugetlbfs is split", test_hugetlb_split, LAF_ONCE },
 	{ "memory policy before the fault", test_policy, LAF_ALL },
 	{ "mbind", test_mbind, LAF_ALL },
 	{ "mbind of a half", test_mbind_part, LAF_PTE },
