@@ -198,6 +198,8 @@ void uffd_stop(struct uffd_server *s);
 void run_threads(uint64_t seed, int turns);
 void init_locks(void);
 void reap(pid_t pid);
+pid_t child_begin(void);
+void child_end(pid_t pid);
 void before_fork(void);
 void process_enter(void);
 

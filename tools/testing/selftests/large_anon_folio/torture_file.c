@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../../../../mm/gup_test.h"
@@ -71,7 +70,7 @@ static void file_guard(struct actor *a, char *map)
 	if (fd < 0)
 		return;
 	ioctl(fd, UFFDIO_WRITEPROTECT, &wp);
-	pid = fork();
+	pid = child_begin();
 	if (!pid)
 		_exit(0);
 	if (rnd(a, 2))
@@ -80,8 +79,7 @@ static void file_guard(struct actor *a, char *map)
 		wp.mode = 0;
 		ioctl(fd, UFFDIO_WRITEPROTECT, &wp);
 	}
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
+	child_end(pid);
 	uffd_close(fd, map, FILE_PAGES * laf_page);
 }
 
@@ -112,7 +110,7 @@ static bool file_share(struct actor *a, char *own, char *shared, int fd, off_t f
 	if (!rnd(a, 2))
 		madvise(rnd(a, 2) ? own : shared, len, rnd(a, 4) ? MADV_PAGEOUT : MADV_COLD);
 	madvise(shared, len, rnd(a, 2) ? MADV_POPULATE_READ : MADV_POPULATE_WRITE);
-	pid = fork();
+	pid = child_begin();
 	if (!pid) {
 		if (file_is(a, own, mine, "the child's") &&
 		    file_write(a, own, mine, rnd(a, 8)))
@@ -126,8 +124,7 @@ static bool file_share(struct actor *a, char *own, char *shared, int fd, off_t f
 		ok = ok && file_is(a, own, mine, "written");
 	if (rnd(a, 2))
 		madvise(own, at * laf_page, MADV_DONTNEED);
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
+	child_end(pid);
 	return ok && pid > 0;
 }
 
@@ -254,7 +251,7 @@ static bool hugetlb_share(struct actor *a, char *map, bool private, uint64_t *ba
 		pin = hugetlb_pin(a, map, bases, &at);
 	if (rnd(a, 2))
 		hugetlb_move(a, map);
-	pid = fork();
+	pid = child_begin();
 	if (!pid) {
 		/* What is shared its parent writes to meanwhile */
 		if (private && file_is(a, map, bases, "hugetlbfs, the child's")) {
@@ -272,8 +269,7 @@ static bool hugetlb_share(struct actor *a, char *map, bool private, uint64_t *ba
 	ok = file_is(a, map, bases, "hugetlbfs");
 	if (pin >= 0)
 		ok = hugetlb_unpin(a, pin, bases[at], at) && ok;
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
+	child_end(pid);
 	return ok && pid > 0;
 }
 

@@ -657,41 +657,94 @@ static bool op_gup(struct actor *a)
 	return ok;
 }
 
+/* @nr words of a file of words from @first on */
+static bool read_words(const char *path, uint64_t first, size_t nr, uint64_t *words)
+{
+	const ssize_t len = nr * sizeof(*words);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && pread(fd, words, len, first * sizeof(*words)) == len;
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
 /*
- * Who is alone in the whole family, while none of his threads can fork, must not be told
- * for long that others map what he has: the answer is exact for an mm that has an ID. The
- * kernel may say so while the folio is being changed, and as long as somebody looks at
- * the memory of who has exited.
+ * How often page tables map the folio of page @i, and how often this process's do.
+ * False if that can't be told now.
+ */
+static bool count_mappings(struct actor *a, int i, int *all, int *mine)
+{
+	const uint64_t most = 1ULL << laf_pmd_order;
+	uint64_t *maps = (uint64_t *)a->buffer, *words = maps + me->pages, pfn, base;
+	int first, end, at, nr;
+
+	if (!read_words("/proc/self/pagemap", (uintptr_t)me->mem / laf_page, me->pages, maps))
+		return false;
+	pfn = maps[i] & PM_PFN;
+	if (!(maps[i] & PM_PRESENT) || !pfn)
+		return false;
+	base = pfn & ~(most - 1);
+	if (!read_words("/proc/kpageflags", base, most, words))
+		return false;
+	for (first = pfn - base; first > 0 && !(words[first] & KPF_BIT_HEAD); first--)
+		;
+	for (end = first + 1; end < (int)most && words[end] & KPF_BIT_TAIL; end++)
+		;
+	*all = 0;
+	*mine = 0;
+	if (!read_words("/proc/kpagecount", base + first, end - first, words))
+		return false;
+	for (nr = 0; nr < end - first; nr++)
+		*all += words[nr];
+	for (at = 0; at < me->pages; at++) {
+		pfn = maps[at] & PM_PFN;
+		*mine += maps[at] & PM_PRESENT && pfn >= base + first && pfn < base + end;
+	}
+	return true;
+}
+
+/*
+ * Whether others map a folio is known exactly by who has an ID of his own. Others may
+ * unmap it meanwhile, and who had it swapped or migrated may map it again; nobody can
+ * fork, as no other thread does anything.
  */
 static bool op_ask(struct actor *a)
 {
-	int fd = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC), start, nr, tries, i;
+	int fd = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
+	int start, nr, tries, i, from, all = 0, mine = 0;
 	struct mapped_shared_test ask = { .answers = (uintptr_t)a->buffer };
-	bool alone, ok = false;
-	pid_t pid;
+	bool shared = false, ok = false;
+	char answer = 0;
 
-	if (fd < 0)
-		return false;
-	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-		reap(pid);
-	alone = me->named && __atomic_load_n(&me->family->alive, __ATOMIC_SEQ_CST) == 1;
 	pick_whole(a, &start, &nr, MAX_PAGES);
 	ask.addr = (uintptr_t)page_at(start);
 	ask.size = nr * laf_page;
-	for (tries = 0; tries < 5000 && !torture->stop; tries++) {
-		if (ioctl(fd, MAPPED_SHARED_TEST, &ask))
-			break;
-		for (i = 0; i < nr && !(a->buffer[i] & MAPPED_SHARED_TEST_SHARED); i++)
-			;
-		ok = alone && i == nr;
-		if (ok || !alone)
-			break;
-		usleep(2000);
+	from = rnd(a, nr);
+	if (fd < 0 || ioctl(fd, MAPPED_SHARED_TEST, &ask))
+		goto out;
+	for (i = from; i < from + nr && !(a->buffer[i % nr] & MAPPED_SHARED_TEST_TRACKED); i++)
+		;
+	if (i == from + nr)
+		goto out;
+	i = start + i % nr;
+	ask = (struct mapped_shared_test){ (uintptr_t)page_at(i), laf_page, (uintptr_t)&answer };
+	for (tries = 0; tries < 200 && !ok && !torture->stop; tries++) {
+		if (tries)
+			usleep(1000);
+		if (!count_mappings(a, i, &all, &mine) || ioctl(fd, MAPPED_SHARED_TEST, &ask) ||
+		    !(answer & MAPPED_SHARED_TEST_TRACKED))
+			goto out;
+		shared = answer & MAPPED_SHARED_TEST_SHARED;
+		/* Without an ID it is called shared, rather */
+		ok = shared == (all > mine) || (shared && !me->named);
 	}
-	close(fd);
-	if (tries == 5000)
-		complain(a, "page %d is called shared, and nobody else is there, pagemap %#llx",
-			 start + i, (unsigned long long)laf_pagemap(page_at(start + i)));
+	if (tries == 200)
+		complain(a, "page %d is called %s, and has %d of the folio's %d mappings here", i,
+			 shared ? "shared" : "not shared", mine, all);
+out:
+	if (fd >= 0)
+		close(fd);
 	return ok;
 }
 
@@ -1103,12 +1156,31 @@ void init_locks(void)
 	pthread_rwlock_init(&me->direct, &attr);
 }
 
-/* A fork whose child can tell what has changed meanwhile */
+/* A fork that the family knows of: whoever reaps the child takes it off */
+pid_t child_begin(void)
+{
+	pid_t pid;
+
+	__atomic_fetch_add(&me->family->alive, 1, __ATOMIC_SEQ_CST);
+	before_fork();
+	pid = fork();
+	if (pid < 0)
+		__atomic_fetch_sub(&me->family->alive, 1, __ATOMIC_SEQ_CST);
+	return pid;
+}
+
+/* Wait for a child, if it was made */
+void child_end(pid_t pid)
+{
+	if (pid > 0 && waitpid(pid, NULL, 0) == pid)
+		reap(pid);
+}
+
+/* As child_begin(), and the child can tell what has changed meanwhile */
 static pid_t note_and_fork(struct actor *a)
 {
 	memcpy(a->before, me->page, me->pages * sizeof(*a->before));
-	before_fork();
-	return fork();
+	return child_begin();
 }
 
 /* What a fork does to each page, as advised, and by the threads that are not here */
@@ -1172,17 +1244,13 @@ static pid_t new_child(struct actor *a)
 
 	if (me->depth >= MAX_DEPTH)
 		return -1;
-	if (__atomic_add_fetch(&me->family->alive, 1, __ATOMIC_SEQ_CST) > MAX_FAMILY) {
-		__atomic_fetch_sub(&me->family->alive, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&me->family->alive, __ATOMIC_SEQ_CST) >= MAX_FAMILY)
 		return -1;
-	}
 	pid = note_and_fork(a);
 	if (!pid) {
 		become_child(a, seed);
 		leave(seed);
 	}
-	if (pid < 0)
-		__atomic_fetch_sub(&me->family->alive, 1, __ATOMIC_SEQ_CST);
 	return pid;
 }
 
@@ -1314,6 +1382,7 @@ static bool op_trace(struct actor *a)
 		while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status))
 			ptrace(PTRACE_CONT, pid, NULL, (void *)(long)WSTOPSIG(status));
 	}
+	reap(pid);
 	check_page(a, i);
 	return ok;
 }
