@@ -21,7 +21,6 @@
 #include "laf_util.h"
 #include "torture.h"
 
-
 #define TURNS		60	/* of each thread of an episode's first process */
 #define NR_KINDS	3	/* of the environment */
 

@@ -83,6 +83,16 @@ static void file_guard(struct actor *a, char *map)
 	uffd_close(fd, map, FILE_PAGES * laf_page);
 }
 
+/* The mapping is split, the boundary is moved, and it becomes one again */
+static void file_protect(struct actor *a, char *map)
+{
+	const int at = rnd(a, FILE_PAGES), to = at + rnd(a, FILE_PAGES - at);
+
+	mprotect(map + at * laf_page, (FILE_PAGES - at) * laf_page, PROT_READ);
+	mprotect(map + at * laf_page, (to - at) * laf_page, PROT_READ | PROT_WRITE);
+	mprotect(map + to * laf_page, (FILE_PAGES - to) * laf_page, PROT_READ | PROT_WRITE);
+}
+
 static bool file_share(struct actor *a, char *own, char *shared, int fd, off_t from,
 		       uint64_t *bases)
 {
@@ -99,8 +109,8 @@ static bool file_share(struct actor *a, char *own, char *shared, int fd, off_t f
 	if (rnd(a, 4) && !file_write(a, own, mine, 1))
 		return false;
 	madvise(own, len, MADV_POPULATE_READ);
-	if (!rnd(a, 4) && !mprotect(own, len, PROT_READ))
-		mprotect(own, len, PROT_READ | PROT_WRITE);
+	if (!rnd(a, 4))
+		file_protect(a, own);
 	/* 6.1 warns if it has no memory for the page table of what it protects there */
 	if (!torture->faults && !rnd(a, 4))
 		file_guard(a, shared);
@@ -241,12 +251,15 @@ static bool hugetlb_unpin(struct actor *a, int fd, uint64_t base, int at)
 /* As file_share(), for pages that are pinned, and moved, while a child is made */
 static bool hugetlb_share(struct actor *a, char *map, bool private, uint64_t *bases)
 {
+	const size_t huge = laf_size(laf_pmd_order);
 	int pin = -1, at = 0;
 	pid_t pid;
 	bool ok;
 
 	if (!file_write(a, map, bases, 1 + rnd(a, 16)))
 		return false;
+	if (!rnd(a, 4) && !mprotect(map, huge, PROT_READ))
+		mprotect(map, huge, PROT_READ | PROT_WRITE);
 	if (rnd(a, 2))
 		pin = hugetlb_pin(a, map, bases, &at);
 	if (rnd(a, 2))

@@ -436,7 +436,8 @@ static void test_hugetlb_split(int order)
 			   "the child does not see what was written");
 		laf_sync_post(&sync, 0);
 		laf_sync_wait(&sync, 1);
-		laf_expect(laf_at(uint64_t, high) == 2, "the child sees what is not the file's: %#llx",
+		laf_expect(laf_at(uint64_t, high) == 2,
+			   "the child sees what is not the file's: %#llx",
 			   (unsigned long long)laf_at(uint64_t, high));
 		laf_at(uint64_t, low) = 4;
 		_exit(0);
