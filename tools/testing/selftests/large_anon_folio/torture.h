@@ -81,8 +81,7 @@ struct process {
 	uint32_t id;
 	uint32_t counter;
 	uint32_t seed;
-	long unnamed;		/* mms without a rmap ID of their own before this one, */
-	bool named;		/* and whether it surely has one */
+	bool named;		/* its mm surely has an rmap ID of its own */
 	int depth;
 	int nr_threads;
 	int slot;		/* in torture->procs */

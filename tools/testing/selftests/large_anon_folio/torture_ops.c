@@ -1121,9 +1121,12 @@ static long count_unnamed(void)
 	return at ? strtol(at + strlen(key), NULL, 10) : -1;
 }
 
+/* What that was before a thread forked, for its child: other threads fork, too */
+static __thread long unnamed;
+
 void before_fork(void)
 {
-	me->unnamed = count_unnamed();
+	unnamed = count_unnamed();
 }
 
 /* Let others find this process, see torture_env.c */
@@ -1131,7 +1134,7 @@ void process_enter(void)
 {
 	int i;
 
-	me->named = me->unnamed >= 0 && count_unnamed() == me->unnamed;
+	me->named = unnamed >= 0 && count_unnamed() == unnamed;
 	me->id = 1 + __atomic_fetch_add(&torture->ids, 1, __ATOMIC_RELAXED) % 0xfff0;
 	for (i = 0; i < MAX_PROCS; i++) {
 		pid_t none = 0;
