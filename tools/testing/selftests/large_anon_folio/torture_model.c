@@ -123,24 +123,46 @@ static bool oom_happened(void)
 	return false;
 }
 
+/* Which instruction has raised a signal; 0 if that is not known for this architecture */
+static unsigned long program_counter(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+	return context->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+	return context->uc_mcontext.pc;
+#else
+	(void)context;
+	return 0;
+#endif
+}
+
 static void caught(int sig, siginfo_t *info, void *context)
 {
-	(void)context;
+	char doing[100] = "";
+	int i;
+
 	where = info->si_addr;
 	/*
 	 * The kernel got no memory where it has to write to a stack or to an rseq
-	 * area, whatever was done meanwhile; or this stack or the model was in swap,
-	 * and can't be read.
+	 * area, whatever was done meanwhile, or for what it has to tell of the signal,
+	 * which then seems to come from process 0; or this stack or the model was in
+	 * swap, and can't be read.
 	 */
 	if ((info->si_code == SI_KERNEL && (torture->faults || oom_happened())) ||
+	    (info->si_code == SI_USER && !info->si_pid && torture->faults) ||
 	    (!guarded && sig == SIGBUS && torture->io_errors)) {
 		__atomic_add_fetch(&torture->lost, 1, __ATOMIC_RELAXED);
 		_exit(0);
 	}
 	if (guarded)
 		siglongjmp(guard, sig);
-	laf_expect(false, "seed %u, process %#x: signal %d at %p, outside of a checked access",
-		   me ? me->family->seed : 0, me ? me->id : 0, sig, info->si_addr);
+	for (i = 0; me && i < me->nr_threads; i++)
+		snprintf(doing + strlen(doing), sizeof(doing) - strlen(doing), " %s",
+			 me->doing[i] ? me->doing[i] : "nothing");
+	laf_expect(false,
+		   "seed %u, process %#x: signal %d, code %d, at %p by %#lx, outside of a check;%s",
+		   me ? me->family->seed : 0, me ? me->id : 0, sig, info->si_code, info->si_addr,
+		   program_counter(context), doing);
 	_exit(1);
 }
 
