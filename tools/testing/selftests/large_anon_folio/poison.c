@@ -241,12 +241,109 @@ static void test_isolated(int order)
 	laf_write("/sys/kernel/debug/hwpoison/unpoison-pfn", text);
 }
 
+#define KSM	"/sys/kernel/mm/ksm/"
+#define MEMORY	"/sys/devices/system/memory/"
+
+/* The number of a page's memory block, if only movable pages are in there, or -1 */
+static int movable_block(uint64_t pfn)
+{
+	char path[100], text[32];
+	int block;
+
+	if (laf_read(MEMORY "block_size_bytes", text, sizeof(text)))
+		laf_skip("no memory that can be taken offline");
+	block = pfn * laf_page / strtoull(text, NULL, 16);
+	snprintf(path, sizeof(path), MEMORY "memory%d/valid_zones", block);
+	return laf_read(path, text, sizeof(text)) || strncmp(text, "Movable", 7) ? -1 : block;
+}
+
+static bool set_block(int block, const char *state)
+{
+	char path[100];
+	int tries;
+
+	snprintf(path, sizeof(path), MEMORY "memory%d/state", block);
+	/* What is held there for a moment refuses it */
+	for (tries = 0; tries < 20; tries++) {
+		if (!laf_write(path, state))
+			return true;
+		usleep(20000);
+	}
+	return false;
+}
+
+/* Four pages that KSM has merged, again with other data each time; their PFN */
+static uint64_t merge_four(char *p)
+{
+	static uint64_t seed = 100;
+	int i;
+
+	laf_require(!madvise(p, 4 * laf_page, MADV_DONTNEED), "MADV_DONTNEED: %s", strerror(errno));
+	for (i = 0; i < 4; i++)
+		laf_fill(p + i * laf_page, laf_page, seed);
+	seed++;
+	for (i = 0; i < 400; i++) {
+		uint64_t pfn = laf_pagemap(p) & PM_PFN;
+
+		if (pfn && laf_pagecount(pfn) == 4)
+			return pfn;
+		usleep(50000);
+	}
+	laf_require(false, "the pages were not merged");
+	return 0;
+}
+
+/*
+ * Memory failure leaves KSM's pages mapped. When their memory goes offline, nobody can
+ * keep what refers to it: for when it is back, it is somebody else's.
+ */
+static void test_ksm_offline(int order)
+{
+	char *p = laf_map(4 * laf_page, laf_page), *page;
+	uint64_t went = 0, pfn = 0;
+	int block = -1, tries;
+
+	(void)order;
+	if (!laf_exists(KSM "run"))
+		laf_skip("no KSM");
+	madvise(p, 4 * laf_page, MADV_NOHUGEPAGE);
+	laf_set(KSM "pages_to_scan", "20000");
+	laf_set(KSM "sleep_millisecs", "5");
+	laf_set(KSM "run", "1");
+	laf_require(!madvise(p, 4 * laf_page, MADV_MERGEABLE), "MADV_MERGEABLE: %s",
+		    strerror(errno));
+	/* In a block that has already been offline: not each can */
+	for (tries = 0; tries < 30; tries++) {
+		pfn = merge_four(p);
+		block = movable_block(pfn);
+		if (block >= 0 && block < 64 && went & LAF_BIT(block))
+			break;
+		if (block >= 0 && block < 64 && set_block(block, "offline")) {
+			went |= LAF_BIT(block);
+			set_block(block, "online_movable");
+		}
+		/* Another place */
+		laf_fill(laf_map(16 << 20, laf_page), 16 << 20, tries);
+	}
+	if (tries == 30)
+		laf_skip("no block of movable memory that can be offline; boot with movablecore=20%%");
+	madvise(p, laf_page, MADV_HWPOISON);
+	laf_require(laf_pageflags(pfn) & KPF_BIT_HWPOISON, "the page was not lost");
+	laf_require(set_block(block, "offline"), "block %d does not go offline", block);
+	for (page = p; page < p + 4 * laf_page; page += laf_page)
+		laf_expect(laf_signal_read(page) == SIGBUS, "page %zu: no SIGBUS",
+			   (page - p) / laf_page);
+	laf_expect(set_block(block, "online_movable"), "block %d does not come back", block);
+	laf_unmap(p, 4 * laf_page);
+}
+
 static const struct laf_test tests[] = {
 	{ "MADV_HWPOISON", test_hwpoison, LAF_ALL },
 	{ "poisoned page, shared", test_shared, LAF_ALL },
 	{ "poisoned page kills its user", test_killed, LAF_SOME },
 	{ "MADV_SOFT_OFFLINE", test_soft_offline, LAF_ALL },
 	{ "lost while it is isolated", test_isolated, LAF_ONCE },
+	{ "lost page of KSM goes offline", test_ksm_offline, LAF_ONCE },
 };
 
 int main(void)
