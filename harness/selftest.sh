@@ -75,7 +75,7 @@ one()
 	[ "$arch" = x86_64 ] || first=off second=on
 	boot "$arch" 2 "atomic_seqcount.sole=$first" "${progs[@]}"
 	# shellcheck disable=SC2086 # words
-	boot "$arch" 4 "atomic_seqcount.sole=$second thp_anon=$THP_ANON movablecore=20%" $CROWDED
+	boot "$arch" 4 "atomic_seqcount.sole=$second thp_anon=$THP_ANON movablecore=40%" $CROWDED
 }
 
 use_tree

@@ -244,19 +244,6 @@ static void test_isolated(int order)
 #define KSM	"/sys/kernel/mm/ksm/"
 #define MEMORY	"/sys/devices/system/memory/"
 
-/* The number of a page's memory block, if only movable pages are in there, or -1 */
-static int movable_block(uint64_t pfn)
-{
-	char path[100], text[32];
-	int block;
-
-	if (laf_read(MEMORY "block_size_bytes", text, sizeof(text)))
-		laf_skip("no memory that can be taken offline");
-	block = pfn * laf_page / strtoull(text, NULL, 16);
-	snprintf(path, sizeof(path), MEMORY "memory%d/valid_zones", block);
-	return laf_read(path, text, sizeof(text)) || strncmp(text, "Movable", 7) ? -1 : block;
-}
-
 static bool set_block(int block, const char *state)
 {
 	char path[100];
@@ -272,7 +259,39 @@ static bool set_block(int block, const char *state)
 	return false;
 }
 
-/* Four pages that KSM has merged, again with other data each time; their PFN */
+/* Which blocks of memory that can be moved can go offline, and come back */
+static uint64_t blocks_that_go(void)
+{
+	char path[100], zones[32];
+	uint64_t which = 0;
+	int block;
+
+	for (block = 0; block < 64; block++) {
+		snprintf(path, sizeof(path), MEMORY "memory%d/valid_zones", block);
+		if (!laf_read(path, zones, sizeof(zones)) && !strncmp(zones, "Movable", 7) &&
+		    set_block(block, "offline") && set_block(block, "online_movable"))
+			which |= LAF_BIT(block);
+	}
+	return which;
+}
+
+/* Memory for four pages that KSM merges, as soon as they are alike */
+static char *mergeable_four(void)
+{
+	char *p = laf_map(4 * laf_page, laf_page);
+
+	if (!laf_exists(KSM "run"))
+		laf_skip("no KSM");
+	madvise(p, 4 * laf_page, MADV_NOHUGEPAGE);
+	laf_set(KSM "pages_to_scan", "20000");
+	laf_set(KSM "sleep_millisecs", "5");
+	laf_set(KSM "run", "1");
+	laf_require(!madvise(p, 4 * laf_page, MADV_MERGEABLE), "MADV_MERGEABLE: %s",
+		    strerror(errno));
+	return p;
+}
+
+/* Have them merged, with other data each time; their PFN */
 static uint64_t merge_four(char *p)
 {
 	static uint64_t seed = 100;
@@ -293,46 +312,68 @@ static uint64_t merge_four(char *p)
 	return 0;
 }
 
-/*
- * Memory failure leaves KSM's pages mapped. When their memory goes offline, nobody can
- * keep what refers to it: for when it is back, it is somebody else's.
- */
-static void test_ksm_offline(int order)
+/* Memory failure leaves them mapped, and says so */
+static void lose_four(char *p, uint64_t pfn)
 {
-	char *p = laf_map(4 * laf_page, laf_page), *page;
-	uint64_t went = 0, pfn = 0;
-	int block = -1, tries;
+	if (madvise(p, laf_page, MADV_HWPOISON) && errno != EBUSY)
+		laf_skip("MADV_HWPOISON: %s", strerror(errno));
+	laf_require(laf_pageflags(pfn) & KPF_BIT_HWPOISON, "the page was not lost");
+}
+
+static void expect_lost_four(const char *p)
+{
+	int i;
+
+	for (i = 0; i < 4; i++)
+		laf_expect(laf_signal_read(p + i * laf_page) == SIGBUS, "page %d: no SIGBUS", i);
+}
+
+static void test_ksm_reclaim(int order)
+{
+	const char *cg = laf_cg_new();
+	uint64_t pfn;
+	int tries;
+	char *p;
 
 	(void)order;
-	if (!laf_exists(KSM "run"))
-		laf_skip("no KSM");
-	madvise(p, 4 * laf_page, MADV_NOHUGEPAGE);
-	laf_set(KSM "pages_to_scan", "20000");
-	laf_set(KSM "sleep_millisecs", "5");
-	laf_set(KSM "run", "1");
-	laf_require(!madvise(p, 4 * laf_page, MADV_MERGEABLE), "MADV_MERGEABLE: %s",
-		    strerror(errno));
-	/* In a block that has already been offline: not each can */
+	laf_swap_need();
+	laf_cg_join(cg);
+	p = mergeable_four();
+	pfn = merge_four(p);
+	lose_four(p, pfn);
+	laf_drain();
+	for (tries = 0; tries < 20 && laf_pagemap(p) & PM_PRESENT; tries++)
+		laf_cg_write(cg, "memory.reclaim", "1M");
+	expect_lost_four(p);
+	laf_unmap(p, 4 * laf_page);
+}
+
+/* When memory is back, it is somebody else's: nobody can keep what refers to it */
+static void test_ksm_offline(int order)
+{
+	uint64_t pfn = 0, which;
+	int block = 0, tries;
+	char *p, size[32];
+
+	(void)order;
+	if (laf_read(MEMORY "block_size_bytes", size, sizeof(size)))
+		laf_skip("no memory that can go offline");
+	which = blocks_that_go();
+	if (!which)
+		laf_skip("no movable memory that can go offline; boot with movablecore=40%%");
+	p = mergeable_four();
 	for (tries = 0; tries < 30; tries++) {
 		pfn = merge_four(p);
-		block = movable_block(pfn);
-		if (block >= 0 && block < 64 && went & LAF_BIT(block))
+		block = pfn * laf_page / strtoull(size, NULL, 16);
+		if (block < 64 && which & LAF_BIT(block))
 			break;
-		if (block >= 0 && block < 64 && set_block(block, "offline")) {
-			went |= LAF_BIT(block);
-			set_block(block, "online_movable");
-		}
 		/* Another place */
 		laf_fill(laf_map(16 << 20, laf_page), 16 << 20, tries);
 	}
-	if (tries == 30)
-		laf_skip("no block of movable memory that can be offline; boot with movablecore=20%%");
-	madvise(p, laf_page, MADV_HWPOISON);
-	laf_require(laf_pageflags(pfn) & KPF_BIT_HWPOISON, "the page was not lost");
+	laf_require(tries < 30, "no page in a block that goes offline");
+	lose_four(p, pfn);
 	laf_require(set_block(block, "offline"), "block %d does not go offline", block);
-	for (page = p; page < p + 4 * laf_page; page += laf_page)
-		laf_expect(laf_signal_read(page) == SIGBUS, "page %zu: no SIGBUS",
-			   (page - p) / laf_page);
+	expect_lost_four(p);
 	laf_expect(set_block(block, "online_movable"), "block %d does not come back", block);
 	laf_unmap(p, 4 * laf_page);
 }
@@ -343,6 +384,7 @@ static const struct laf_test tests[] = {
 	{ "poisoned page kills its user", test_killed, LAF_SOME },
 	{ "MADV_SOFT_OFFLINE", test_soft_offline, LAF_ALL },
 	{ "lost while it is isolated", test_isolated, LAF_ONCE },
+	{ "lost page of KSM is reclaimed", test_ksm_reclaim, LAF_ONCE },
 	{ "lost page of KSM goes offline", test_ksm_offline, LAF_ONCE },
 };
 
