@@ -13,6 +13,7 @@
 #include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../kselftest.h"
@@ -244,15 +245,23 @@ static void test_isolated(int order)
 #define KSM	"/sys/kernel/mm/ksm/"
 #define MEMORY	"/sys/devices/system/memory/"
 
+/* What is held there for long has the kernel wait until a signal comes */
 static bool set_block(int block, const char *state)
 {
+	int tries, status;
 	char path[100];
-	int tries;
+	pid_t pid;
 
 	snprintf(path, sizeof(path), MEMORY "memory%d/state", block);
-	/* What is held there for a moment refuses it */
-	for (tries = 0; tries < 20; tries++) {
-		if (!laf_write(path, state))
+	for (tries = 0; tries < 5; tries++) {
+		pid = laf_fork();
+		if (!pid) {
+			alarm(5);
+			_exit(!!laf_write(path, state));
+		}
+		if (waitpid(pid, &status, 0) != pid || WIFSIGNALED(status))
+			return false;
+		if (!WEXITSTATUS(status))
 			return true;
 		usleep(20000);
 	}
@@ -385,7 +394,7 @@ static const struct laf_test tests[] = {
 	{ "MADV_SOFT_OFFLINE", test_soft_offline, LAF_ALL },
 	{ "lost while it is isolated", test_isolated, LAF_ONCE },
 	{ "lost page of KSM is reclaimed", test_ksm_reclaim, LAF_ONCE },
-	{ "lost page of KSM goes offline", test_ksm_offline, LAF_ONCE },
+	{ "lost page of KSM goes offline", test_ksm_offline, LAF_ONCE, 180 },
 };
 
 int main(void)
