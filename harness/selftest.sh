@@ -26,9 +26,8 @@ show_line()
 	esac
 }
 
-# What needs to be tried with more CPUs than two, with sizes set at boot, and with memory
-# that can be taken offline
-CROWDED="policy race storm poison"
+# What needs to be tried with more CPUs than two, and with sizes set at boot
+CROWDED="policy race storm"
 
 # boot ARCH CPUS APPEND PROGRAM...: run these in a guest of two memory nodes whose
 # kernel gets APPEND, add to the sums
@@ -62,7 +61,7 @@ boot()
 # one ARCH: build, boot, count
 one()
 {
-	local arch=$1 progs first=on second=off movable=" movablecore=40%"
+	local arch=$1 progs first=on second=off
 
 	guest_qemu "$arch"
 	build_tests "$arch"
@@ -72,11 +71,10 @@ one()
 	[ ${#progs[@]} -gt 0 ] || die "the folder $FOLDER holds no test"
 	# Both ways of writing under an atomic_seqcount are tested on each: one by all
 	# programs, the other one by those that are most at once
-	# The kernel for x86-64 can take memory offline
-	[ "$arch" = x86_64 ] || first=off second=on movable=
+	[ "$arch" = x86_64 ] || first=off second=on
 	boot "$arch" 2 "atomic_seqcount.sole=$first" "${progs[@]}"
 	# shellcheck disable=SC2086 # words
-	boot "$arch" 4 "atomic_seqcount.sole=$second thp_anon=$THP_ANON$movable" $CROWDED
+	boot "$arch" 4 "atomic_seqcount.sole=$second thp_anon=$THP_ANON" $CROWDED
 }
 
 use_tree
