@@ -9,7 +9,6 @@
 #include "../kselftest.h"
 #include "laf_util.h"
 
-#define KSM	"/sys/kernel/mm/ksm/"
 #define NR	4
 
 /*

@@ -46,6 +46,8 @@
 
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
 #define POLICY	"/sys/kernel/debug/large_anon_folio/policy"
+#define KSM	"/sys/kernel/mm/ksm/"
+#define MEMORY	"/sys/devices/system/memory/"
 #define NR_HUGEPAGES	"/proc/sys/vm/nr_hugepages"
 
 /* Smallest order of a large folio */

@@ -242,9 +242,6 @@ static void test_isolated(int order)
 	laf_write("/sys/kernel/debug/hwpoison/unpoison-pfn", text);
 }
 
-#define KSM	"/sys/kernel/mm/ksm/"
-#define MEMORY	"/sys/devices/system/memory/"
-
 /* What is held there for long has the kernel wait until a signal comes */
 static bool set_block(int block, const char *state)
 {

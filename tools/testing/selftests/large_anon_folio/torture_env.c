@@ -21,7 +21,6 @@
 #include "torture.h"
 
 #define DEBUGFS		"/sys/kernel/debug/"
-#define MEMORY		"/sys/devices/system/memory/"
 #define UNPOISON	DEBUGFS "hwpoison/unpoison-pfn"
 #define KMEMLEAK	DEBUGFS "kmemleak"
 
