@@ -338,15 +338,12 @@ summary()
 	grep -E '^(ok|not ok|skip) ' "$RUN/all" >"$RUN/summary" || :
 }
 
-# not_stock: the console without what stock 6.1 said in the same tests, and without
-# what it says, too, when lockdep is on: its __vma_adjust() calls hugetlb_split()
-# before it takes the lock that this asserts
+# not_stock: the console without what stock 6.1 said in the same tests
 not_stock()
 {
 	local said=${STOCK_RUN:+$STOCK_RUN/console}
 
 	awk '
-		BEGIN { warned["hugetlb_split"] = 1 }
 		match($0, /WARNING: .* [a-z_0-9.]+\+0x/) {
 			f = substr($0, 1, RSTART + RLENGTH - 4)
 			sub(/.* /, "", f)
