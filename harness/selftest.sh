@@ -26,8 +26,9 @@ show_line()
 	esac
 }
 
-# What needs to be tried with more CPUs than two, and with sizes set at boot
-CROWDED="policy race storm"
+# What needs to be tried with more CPUs than two, with sizes set at boot, or with memory
+# that can go offline
+CROWDED="policy race storm poison"
 
 # boot ARCH CPUS APPEND PROGRAM...: run these in a guest of two memory nodes whose
 # kernel gets APPEND, add to the sums
@@ -74,7 +75,7 @@ one()
 	[ "$arch" = x86_64 ] || first=off second=on
 	boot "$arch" 2 "atomic_seqcount.sole=$first" "${progs[@]}"
 	# shellcheck disable=SC2086 # words
-	boot "$arch" 4 "atomic_seqcount.sole=$second thp_anon=$THP_ANON" $CROWDED
+	boot "$arch" 4 "atomic_seqcount.sole=$second movablecore=40% thp_anon=$THP_ANON" $CROWDED
 }
 
 use_tree
