@@ -243,14 +243,29 @@ covered()
 	echo "# changed, but no kernel that counted them has run: ${others[*]:-none}"
 }
 
-# published: the record as a table, and what was reached
+# published DOCUMENT: the record as a table, with the rows of commits that it lacks and
+# DOCUMENT has from other machines, and what was reached
 published()
 {
 	local rule="============ ==== ============= ======= ======== ====== ==========="
 
 	printf '%s\n' "$rule" "Run          CPUs Commit        Minutes Episodes Failed From seeds" "$rule"
 	awk -v runs="$RUNS" '
-		{ key = $1 " " $5; if (!(key in nr)) commits[$1] = commits[$1] " " $5; nr[key]++ }
+		FILENAME == ARGV[1] {
+			if (/^\.\. torture: /)
+				within = $3 == "table"
+			else if (within && $2 ~ /^[0-9]+$/ && $4 ~ /^[0-9]+$/) {
+				row[$1 " " $3] = $0
+				commits[$1] = commits[$1] " " $3
+			}
+			next
+		}
+		{
+			key = $1 " " $5
+			if (!(key in row))
+				commits[$1] = commits[$1] " " $5
+			row[key] = ""
+		}
 		$6 == "failed" { failed[key]++ }
 		$6 == "passed" {
 			minutes[key] += $2
@@ -264,12 +279,14 @@ published()
 				m = split(commits[f[1]], commit, " ")
 				for (j = 1; j <= m; j++) {
 					key = f[1] " " commit[j]
-					printf "%-12s %-4s %-13s %-7d %-8d %-6d %s\n", f[1], f[4],
-					       commit[j], minutes[key], episodes[key],
-					       failed[key], first[key] == "" ? "--" : first[key]
+					if (row[key] == "")
+						row[key] = sprintf("%-12s %-4s %-13s %-7d %-8d %-6d %s", f[1],
+								   f[4], commit[j], minutes[key], episodes[key],
+								   failed[key], first[key] == "" ? "--" : first[key])
+					print row[key]
 				}
 			}
-		}' "$RECORD"
+		}' "$1" "$RECORD"
 	printf '%s\n\nLines that these and shorter runs have reached::\n\n' "$rule"
 	covered | sed 's/^# /  /'
 	echo
@@ -318,7 +335,7 @@ if [ -n "$publish" ]; then
 	[ -s "$RECORD" ] || die "there is no $RECORD; run './laf torture' first"
 	(
 		echo
-		published
+		published "$ROOT/Documentation/mm/large_anon_folio.rst"
 	) >"$BUILD/torture.rst"
 	publish torture "$BUILD/torture.rst"
 	exit 0
