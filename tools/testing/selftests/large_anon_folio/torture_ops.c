@@ -1257,38 +1257,23 @@ static pid_t new_child(struct actor *a)
 	return pid;
 }
 
-/* The word at @nr of a file of words, or 0: allocations may fail */
-static uint64_t word_of(int fd, uint64_t nr)
-{
-	uint64_t word = 0;
-
-	if (pread(fd, &word, sizeof(word), nr * sizeof(word)) != sizeof(word))
-		return 0;
-	return word;
-}
-
 /* How much of what is about to be shared is in large folios */
 static void count_large(struct actor *a)
 {
-	int i, maps, flags;
+	uint64_t *maps = (uint64_t *)a->buffer, flags;
+	int i;
 
-	if (rnd(a, 8))
+	if (rnd(a, 8) ||
+	    !read_words("/proc/self/pagemap", (uintptr_t)me->mem / laf_page, me->pages, maps))
 		return;
-	maps = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
 	for (i = 0; i < me->pages; i++) {
-		uint64_t word = word_of(maps, (uintptr_t)page_at(i) / laf_page);
-
-		if (!(word & PM_PRESENT) || !(word & PM_PFN))
+		if (!(maps[i] & PM_PRESENT) || !(maps[i] & PM_PFN) ||
+		    !read_words("/proc/kpageflags", maps[i] & PM_PFN, 1, &flags))
 			continue;
 		__atomic_fetch_add(&torture->seen, 1, __ATOMIC_RELAXED);
-		if (word_of(flags, word & PM_PFN) & KPF_BIT_THP)
+		if (flags & KPF_BIT_THP)
 			__atomic_fetch_add(&torture->seen_large, 1, __ATOMIC_RELAXED);
 	}
-	if (maps >= 0)
-		close(maps);
-	if (flags >= 0)
-		close(flags);
 }
 
 static bool op_fork(struct actor *a)
