@@ -118,28 +118,30 @@ static void use_rest(int max_order, int hole, const char *defrag)
 {
 	size_t block = laf_size(max_order), rest, len, i, small = 0, large = 0;
 	long before[32], kills = laf_vmstat("oom_kill"), saw;
-	char *p, *q;
-	int order;
+	bool never = !strcmp(defrag, "never");
+	int order, nr = 0, most = never ? 1 : 16;
+	char *p, *q[16];
 
 	laf_set_sizes(LAF_MIN_ORDER, max_order, "madvise");
 	laf_set(THP "defrag", "never");
 	rest = ALIGN_DOWN((size_t)laf_meminfo("MemAvailable") / 2, block);
 	p = use(rest, block);
 
-	/* Each of these faults may try to make room: a few will do */
+	/* Each of these faults may make room, until there is no more to be made */
 	laf_set(THP "defrag", defrag);
 	len = ALIGN_UP(4UL << 20, block);
 	for (order = LAF_MIN_ORDER; order <= max_order; order++)
 		before[order] = laf_stat(order, "anon_fault_fallback");
-	q = use(len, block);
-	for (i = 0; i < len; i += laf_page) {
-		if (laf_order_at(q + i) >= hole)
-			large++;
-		else
-			small++;
-	}
-	/* Reclaim and compaction find some room: not for all, and most is left small */
-	laf_expect(small > (strcmp(defrag, "never") ? 0 : large),
+	do {
+		q[nr] = use(len, block);
+		for (i = 0; i < len; i += laf_page) {
+			if (laf_order_at(q[nr] + i) >= hole)
+				large++;
+			else
+				small++;
+		}
+	} while (++nr < most && !small);
+	laf_expect(small > (never ? large : 0),
 		   "saw %zu pages in small folios and %zu in large ones", small, large);
 	for (order = hole; order <= max_order; order++) {
 		saw = laf_stat(order, "anon_fault_fallback") - before[order];
@@ -150,7 +152,8 @@ static void use_rest(int max_order, int hole, const char *defrag)
 	laf_expect(!saw, "oom_kill: saw %+ld, want 0", saw);
 	check_hog();
 	laf_unmap(p, rest);
-	laf_unmap(q, len);
+	while (nr--)
+		laf_unmap(q[nr], len);
 }
 
 /* Nothing but single pages */

@@ -235,8 +235,9 @@ static bool lost_page(struct actor *a, int i, int sig)
 
 	if (sig != SIGBUS || !(me->family->poisons || torture->io_errors)) {
 		mapping_at(where, mapping, sizeof(mapping));
-		complain(a, "page %d: signal %d at %p, flags %#x, memory from %p, mapped is %s", i,
-			 sig, where, me->page[i].flags, me->mem, mapping);
+		complain(a, "page %d: signal %d at %p, flags %#x, pagemap %#llx, memory from %p, mapped is %s",
+			 i, sig, where, me->page[i].flags,
+			 (unsigned long long)laf_pagemap(page_at(i)), me->mem, mapping);
 		return false;
 	}
 	__atomic_add_fetch(&torture->lost, 1, __ATOMIC_RELAXED);
