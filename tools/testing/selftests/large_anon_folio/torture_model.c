@@ -235,7 +235,7 @@ static bool lost_page(struct actor *a, int i, int sig)
 
 	if (sig != SIGBUS || !(me->family->poisons || torture->io_errors)) {
 		mapping_at(where, mapping, sizeof(mapping));
-		complain(a, "page %d: signal %d at %p, flags %#x, pagemap %#llx, memory from %p, mapped is %s",
+		complain(a, "page %d: signal %d at %p, flags %#x, is %#llx, memory from %p, in %s",
 			 i, sig, where, me->page[i].flags,
 			 (unsigned long long)laf_pagemap(page_at(i)), me->mem, mapping);
 		return false;
