@@ -47,6 +47,9 @@ static void shrink(int order, long want)
 	int i;
 
 	for (i = 0; i < 50 && stats_delta(order, NR_ANON) > want; i++) {
+		/* Another CPU's list of what goes to the LRU lists may hold it for long */
+		if (i == 25)
+			laf_drain();
 		laf_write("/proc/sys/vm/drop_caches", "2");
 		usleep(2000);
 	}
