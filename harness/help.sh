@@ -139,7 +139,7 @@ torture)
 	  that no run has reached: file, line, function, text, reason.
 	laf torture --publish
 	  Puts the record, and how much was reached of what this tree is now, into
-	  Documentation/mm/large_anon_folio.rst. What it has there of other commits stays.
+	  Documentation/mm/large_anon_folio.rst. Rows there of other commits stay.
 	laf torture --short
 	  What 'laf check torture' runs: kasan for five minutes, always from seed 1.
 	EOF
