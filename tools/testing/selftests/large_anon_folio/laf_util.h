@@ -63,6 +63,7 @@
 #define PM_PFN		(LAF_BIT(55) - 1)
 
 /* /proc/kpageflags */
+#define KPF_BIT_BUDDY		LAF_BIT(10)
 #define KPF_BIT_ANON		LAF_BIT(12)
 #define KPF_BIT_HEAD		LAF_BIT(15)
 #define KPF_BIT_TAIL		LAF_BIT(16)

@@ -30,6 +30,14 @@ static void poison(char *addr, int how)
 	laf_require(false, "madvise(%d): %s", how, strerror(errno));
 }
 
+static void make_good(uint64_t pfn)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%#llx", (unsigned long long)pfn);
+	laf_write("/sys/kernel/debug/hwpoison/unpoison-pfn", text);
+}
+
 /* All pages but @bad */
 static void check_rest(const char *p, size_t pages, size_t bad, uint64_t seed,
 		       const char *who)
@@ -207,7 +215,7 @@ static void test_isolated(int order)
 	const char *cg = laf_cg_new(), *swap = laf_swap_need();
 	struct uffdio_zeropage zero;
 	struct uffd_msg msg;
-	char *page, *arrays, text[24];
+	char *page, *arrays;
 	pthread_t thread;
 	uint64_t pfn;
 	int fd;
@@ -238,8 +246,7 @@ static void test_isolated(int order)
 	laf_require(!swapoff(swap) && !swapon(swap, 0), "%s: %s", swap, strerror(errno));
 	laf_drain();
 	laf_cg_write(cg, "memory.reclaim", "1M");
-	snprintf(text, sizeof(text), "%#llx", (unsigned long long)pfn);
-	laf_write("/sys/kernel/debug/hwpoison/unpoison-pfn", text);
+	make_good(pfn);
 }
 
 /*
@@ -313,11 +320,16 @@ static uint64_t merge_four(char *p)
 	return 0;
 }
 
-/* Memory failure leaves them mapped, and says so */
-static void lose_four(char *p, uint64_t pfn)
+/* Memory failure of a page that cannot be taken away now, as it says */
+static void lose_in_place(char *p, uint64_t pfn)
 {
+	uint64_t flags = laf_pageflags(pfn);
+
 	if (madvise(p, laf_page, MADV_HWPOISON) && errno != EBUSY)
 		laf_skip("MADV_HWPOISON: %s", strerror(errno));
+	/* hugetlbfs marks the first page until it frees them */
+	if (flags & KPF_BIT_HUGE)
+		pfn = ALIGN_DOWN(pfn, 1UL << laf_pmd_order);
 	laf_require(laf_pageflags(pfn) & KPF_BIT_HWPOISON, "the page was not lost");
 }
 
@@ -341,7 +353,7 @@ static void test_ksm_reclaim(int order)
 	laf_cg_join(cg);
 	p = mergeable_four();
 	pfn = merge_four(p);
-	lose_four(p, pfn);
+	lose_in_place(p, pfn);
 	laf_drain();
 	for (tries = 0; tries < 20 && laf_pagemap(p) & PM_PRESENT; tries++)
 		laf_cg_write(cg, "memory.reclaim", "1M");
@@ -371,7 +383,7 @@ static void test_ksm_offline(int order)
 		pfn = merge_four(p);
 		block = pfn * laf_page / strtoull(size, NULL, 16);
 		if (movable(block)) {
-			lose_four(p, pfn);
+			lose_in_place(p, pfn);
 			err = set_block(block, "offline");
 			if (err == -EPERM)
 				laf_skip("no memory of the boot can go offline");
@@ -384,6 +396,127 @@ static void test_ksm_offline(int order)
 	laf_unmap(p, 4 * laf_page);
 }
 
+/* ----------------------------------------------------- lost, and freed later */
+
+/* Lose the second page while a pipe has the first, so that nothing is split or freed */
+static uint64_t lose_pinned(char *p)
+{
+	struct iovec iov = { .iov_base = p, .iov_len = laf_page };
+	uint64_t pfn = laf_pagemap(p + laf_page) & PM_PFN;
+	int fd[2];
+
+	laf_require(!pipe(fd) && vmsplice(fd[1], &iov, 1, 0) == (ssize_t)laf_page, "vmsplice: %s",
+		    strerror(errno));
+	lose_in_place(p + laf_page, pfn);
+	close(fd[0]);
+	close(fd[1]);
+	return pfn;
+}
+
+/* The lost page is nobody's; are most of those around it free, as they should be? */
+static bool others_free(uint64_t pfn, size_t pages)
+{
+	uint64_t flags = laf_pageflags(pfn);
+	size_t i, free = 0;
+
+	laf_expect(flags & KPF_BIT_HWPOISON && !(flags & KPF_BIT_BUDDY),
+		   "pfn %#llx, lost: saw flags %#llx, want it kept", (unsigned long long)pfn,
+		   (unsigned long long)flags);
+	pfn = ALIGN_DOWN(pfn, pages);
+	for (i = 0; i < pages; i++)
+		free += !!(laf_pageflags(pfn + i) & KPF_BIT_BUDDY);
+	return free > pages / 2;
+}
+
+static void expect_not_reused(int order, uint64_t pfn)
+{
+	size_t pages = 1UL << order;
+	int tries;
+	char *p;
+
+	for (tries = 0; tries < 20 && !laf_failed(); tries++) {
+		p = laf_folios(order, 1, 2);
+		laf_expect(ALIGN_DOWN(laf_pagemap(p) & PM_PFN, pages) != ALIGN_DOWN(pfn, pages),
+			   "try %d: the lost page %#llx is used again", tries,
+			   (unsigned long long)pfn);
+		laf_unmap(p, laf_size(order));
+	}
+}
+
+static void test_freed(int order)
+{
+	bool others = false;
+	uint64_t pfn;
+	int tries;
+	char *p;
+
+	laf_only(order);
+	/* Somebody may need a page just when they are free */
+	for (tries = 0; tries < 5 && !others && !laf_failed(); tries++) {
+		p = laf_folios(order, 1, 1);
+		pfn = lose_pinned(p);
+		laf_require(laf_is_folio(p, order), "the folio was split");
+		laf_unmap(p, laf_size(order));
+		others = others_free(pfn, 1UL << order);
+		expect_not_reused(order, pfn);
+	}
+	laf_expect(others, "the other pages are not free");
+}
+
+/* A page of hugetlbfs; skips without */
+static char *hugetlb_page(void)
+{
+	size_t size = laf_size(laf_pmd_order);
+	char *p;
+
+	if (!laf_exists(NR_HUGEPAGES))
+		laf_skip("no hugetlbfs");
+	laf_set(NR_HUGEPAGES, "1");
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	if (p == MAP_FAILED)
+		laf_skip("no page of hugetlbfs: %s", strerror(errno));
+	laf_fill(p, size, 1);
+	return p;
+}
+
+/* Pages that leave hugetlbfs have been lost there */
+static void test_freed_hugetlb(int order)
+{
+	char *p = hugetlb_page();
+	uint64_t pfn = lose_pinned(p);
+
+	(void)order;
+	laf_unmap(p, laf_size(laf_pmd_order));
+	laf_require(laf_pageflags(pfn) & KPF_BIT_HUGE, "the page has left hugetlbfs");
+	laf_set(NR_HUGEPAGES, "0");
+	laf_expect(others_free(pfn, 1UL << laf_pmd_order), "the other pages are not free");
+	laf_only(laf_pmd_order);
+	expect_not_reused(laf_pmd_order, pfn);
+}
+
+/* Memory failure takes the whole page, gives back what is good, and counts what is not */
+static void test_hugetlb(int order)
+{
+	long corrupted = laf_meminfo("HardwareCorrupted"), saw;
+	char *p = hugetlb_page(), *lost = p + laf_page;
+	uint64_t pfn = laf_pagemap(lost) & PM_PFN, flags;
+
+	(void)order;
+	poison(lost, MADV_HWPOISON);
+	laf_expect(laf_signal_read(lost) == SIGBUS, "the lost page can be read");
+	laf_expect(others_free(pfn, 1UL << laf_pmd_order), "the other pages are not free");
+	saw = laf_meminfo("HardwareCorrupted") - corrupted;
+	laf_expect(saw == (long)laf_page, "HardwareCorrupted: saw %+ld, want %+ld", saw,
+		   (long)laf_page);
+	make_good(pfn);
+	flags = laf_pageflags(pfn);
+	laf_expect(flags & KPF_BIT_BUDDY && !(flags & KPF_BIT_HWPOISON),
+		   "pfn %#llx, good again: saw flags %#llx, want it free",
+		   (unsigned long long)pfn, (unsigned long long)flags);
+	laf_unmap(p, laf_size(laf_pmd_order));
+}
+
 static const struct laf_test tests[] = {
 	{ "MADV_HWPOISON", test_hwpoison, LAF_ALL },
 	{ "poisoned page, shared", test_shared, LAF_ALL },
@@ -392,6 +525,9 @@ static const struct laf_test tests[] = {
 	{ "lost while it is isolated", test_isolated, LAF_ONCE },
 	{ "lost page of KSM is reclaimed", test_ksm_reclaim, LAF_ONCE },
 	{ "lost page of KSM goes offline", test_ksm_offline, LAF_ONCE, 180 },
+	{ "lost page of a folio that is freed", test_freed, LAF_ALL },
+	{ "lost page of hugetlbfs, freed later", test_freed_hugetlb, LAF_ONCE },
+	{ "lost page of hugetlbfs", test_hugetlb, LAF_ONCE },
 };
 
 int main(void)
