@@ -536,6 +536,88 @@ static void test_failed_split(int order)
 	laf_expect_data(area, area_len, 1, 0, "afterwards");
 }
 
+/* ---------------------------------------------------------------- hugetlbfs */
+
+/* Wants a huge page of its own at @arg, again and again; there is none */
+static void *copier(void *arg)
+{
+	int fd = open("/dev/zero", O_RDONLY);
+
+	while (!stop)
+		if (read(fd, arg, 1) < 0 && errno != EFAULT)
+			break;
+	close(fd);
+	return NULL;
+}
+
+/* Who has memory reserved takes it from his child, which asks for it in that moment */
+static void reclaim_from_children(char *p)
+{
+	struct laf_sync sync;
+	pthread_t threads[2];
+	char i;
+
+	for (i = 1; i <= 20; i++) {
+		pid_t pid;
+
+		laf_sync_init(&sync);
+		pid = laf_fork();
+		if (!pid) {
+			pthread_create(&threads[0], NULL, copier, p);
+			pthread_create(&threads[1], NULL, copier, p);
+			laf_sync_post(&sync, 0);
+			laf_sync_wait(&sync, 1);
+			stop = true;
+			pthread_join(threads[0], NULL);
+			pthread_join(threads[1], NULL);
+			_exit(0);
+		}
+		laf_sync_wait(&sync, 0);
+		usleep(2000);
+		laf_at(char, p) = i;
+		laf_sync_post(&sync, 1);
+		laf_join(pid);
+		laf_expect(laf_at(char, p) == i, "saw %d, want %d", laf_at(char, p), i);
+	}
+	_exit(0);
+}
+
+static void test_hugetlb_copy(int order)
+{
+	const size_t size = laf_size(laf_pmd_order);
+	int fd = memfd_create("race", MFD_CLOEXEC | MFD_HUGETLB);
+	double end = now() + 30;
+	pid_t pid, saw;
+	char *file;
+
+	(void)order;
+	if (fd < 0)
+		laf_skip("no hugetlbfs: %s", strerror(errno));
+	laf_set(NR_HUGEPAGES, "2");
+	if (laf_meminfo("Hugepagesize") != (long)size ||
+	    laf_read_key("/proc/meminfo", "HugePages_Free") < 2)
+		laf_skip("no two huge pages of a PMD's size");
+	laf_require(!ftruncate(fd, size), "ftruncate: %s", strerror(errno));
+	file = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	laf_require(file != MAP_FAILED, "mmap: %s", strerror(errno));
+	laf_at(char, file) = 100;
+	pid = laf_fork();
+	if (!pid) {
+		char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+
+		laf_require(p != MAP_FAILED, "mmap: %s", strerror(errno));
+		laf_at(char, p) = 0;
+		reclaim_from_children(p);
+	}
+	/* Two that wait for each other's locks could not be killed, either */
+	do {
+		usleep(10000);
+		saw = waitpid(pid, NULL, WNOHANG);
+	} while (!saw && now() < end);
+	laf_expect(saw == pid, "a fault does not end");
+	laf_expect(laf_at(char, file) == 100, "the file has changed");
+}
+
 static const struct laf_test tests[] = {
 	{ "settings change", test_settings, LAF_ONCE },
 	{ "compaction and splits", test_compaction, LAF_ONCE },
@@ -544,6 +626,7 @@ static const struct laf_test tests[] = {
 	{ "move_pages", test_move_pages, LAF_SOME },
 	{ "lazily freed, written while forking", test_lazy_fork, LAF_SOME },
 	{ "a split that fails", test_failed_split, LAF_ONCE },
+	{ "huge page of hugetlbfs, taken from a child", test_hugetlb_copy, LAF_ONCE },
 };
 
 int main(void)
