@@ -1073,6 +1073,18 @@ static void remove_cgroups(void)
 	}
 }
 
+/* ------------------------------------------------------------- hugetlbfs */
+
+void laf_hugetlb_need(int nr)
+{
+	if (!laf_exists(NR_HUGEPAGES))
+		laf_skip("no hugetlbfs");
+	laf_set_long(NR_HUGEPAGES, nr);
+	if (laf_meminfo("Hugepagesize") != (long)laf_size(laf_pmd_order) ||
+	    laf_read_key("/proc/meminfo", "HugePages_Free") < nr)
+		laf_skip("not %d huge pages of a PMD's size", nr);
+}
+
 /* ------------------------------------------------------------------ swap */
 
 /* The active swap area in line @nr of /proc/swaps */

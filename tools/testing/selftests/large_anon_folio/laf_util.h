@@ -211,6 +211,9 @@ void laf_cg_set_long(const char *cg, const char *file, long value);
 long laf_cg_get(const char *cg, const char *file);
 long laf_cg_key(const char *cg, const char *file, const char *key);
 
+/* Skips unless hugetlbfs gets @nr huge pages of a PMD's size */
+void laf_hugetlb_need(int nr);
+
 /* Swap: set up before laf_main(), which takes it down */
 void laf_swap_setup(void);
 const char *laf_swap_need(void);

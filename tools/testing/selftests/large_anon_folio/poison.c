@@ -463,19 +463,15 @@ static void test_freed(int order)
 	laf_expect(others, "the other pages are not free");
 }
 
-/* A page of hugetlbfs; skips without */
 static char *hugetlb_page(void)
 {
 	size_t size = laf_size(laf_pmd_order);
 	char *p;
 
-	if (!laf_exists(NR_HUGEPAGES))
-		laf_skip("no hugetlbfs");
-	laf_set(NR_HUGEPAGES, "1");
+	laf_hugetlb_need(1);
 	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
-	if (p == MAP_FAILED)
-		laf_skip("no page of hugetlbfs: %s", strerror(errno));
+	laf_require(p != MAP_FAILED, "mmap: %s", strerror(errno));
 	laf_fill(p, size, 1);
 	return p;
 }

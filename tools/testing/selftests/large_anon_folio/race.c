@@ -593,10 +593,7 @@ static void test_hugetlb_copy(int order)
 	(void)order;
 	if (fd < 0)
 		laf_skip("no hugetlbfs: %s", strerror(errno));
-	laf_set(NR_HUGEPAGES, "2");
-	if (laf_meminfo("Hugepagesize") != (long)size ||
-	    laf_read_key("/proc/meminfo", "HugePages_Free") < 2)
-		laf_skip("no two huge pages of a PMD's size");
+	laf_hugetlb_need(2);
 	laf_require(!ftruncate(fd, size), "ftruncate: %s", strerror(errno));
 	file = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	laf_require(file != MAP_FAILED, "mmap: %s", strerror(errno));

@@ -420,10 +420,7 @@ static void test_hugetlb_split(int order)
 	(void)order;
 	if (fd < 0 || area == MAP_FAILED)
 		laf_skip("no hugetlbfs: %s", strerror(errno));
-	laf_set(NR_HUGEPAGES, "2");
-	if (laf_meminfo("Hugepagesize") != (long)huge ||
-	    laf_read_key("/proc/meminfo", "HugePages_Free") < 2)
-		laf_skip("no two huge pages of a PMD's size");
+	laf_hugetlb_need(2);
 	laf_require(!ftruncate(fd, len), "ftruncate: %s", strerror(errno));
 	laf_require(mmap(low, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE,
 			 fd, 0) == low, "mmap: %s", strerror(errno));
