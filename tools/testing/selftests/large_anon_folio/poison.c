@@ -22,6 +22,8 @@
 
 #define NR	2
 
+static volatile bool stop;
+
 static void poison(char *addr, int how)
 {
 	if (!madvise(addr, laf_page, how))
@@ -490,6 +492,55 @@ static void test_freed(int order)
 	laf_expect(good, "the lost page does not come back");
 }
 
+/* Memory failures one after another: who has to do with another one waits a little */
+static void *keep_busy(void *arg)
+{
+	char *p = laf_map(laf_page, laf_page);
+
+	(void)arg;
+	madvise(p, laf_page, MADV_NOHUGEPAGE);
+	while (!stop) {
+		uint64_t pfn;
+
+		laf_at(char, p) = 1;
+		pfn = laf_pagemap(p) & PM_PFN;
+		madvise(p, laf_page, MADV_SOFT_OFFLINE);
+		make_good(pfn);
+	}
+	return NULL;
+}
+
+static void *make_it_good(void *arg)
+{
+	make_good(*(uint64_t *)arg);
+	return NULL;
+}
+
+/* Its folio is freed while that is under way */
+static void test_good_while_freed(int order)
+{
+	pthread_t busy, thread;
+	uint64_t pfn;
+	int i;
+	char *p;
+
+	laf_only(order);
+	laf_require(!pthread_create(&busy, NULL, keep_busy, NULL), "no thread");
+	for (i = 0; i < 100; i++) {
+		p = laf_folios(order, 1, 1);
+		pfn = lose_pinned(p);
+		laf_require(!pthread_create(&thread, NULL, make_it_good, &pfn), "no thread");
+		usleep(i * 20);
+		laf_unmap(p, laf_size(order));
+		pthread_join(thread, NULL);
+		make_good(pfn);
+		laf_expect(!(laf_pageflags(pfn) & KPF_BIT_HWPOISON), "pfn %#llx is still lost",
+			   (unsigned long long)pfn);
+	}
+	stop = true;
+	pthread_join(busy, NULL);
+}
+
 static char *hugetlb_page(void)
 {
 	size_t size = laf_size(laf_pmd_order);
@@ -547,6 +598,7 @@ static const struct laf_test tests[] = {
 	{ "lost page of KSM is reclaimed", test_ksm_reclaim, LAF_ONCE },
 	{ "lost page of KSM goes offline", test_ksm_offline, LAF_ONCE, 180 },
 	{ "lost page of a folio that is freed", test_freed, LAF_ALL },
+	{ "lost page, good while it is freed", test_good_while_freed, LAF_SOME },
 	{ "lost page of hugetlbfs, freed later", test_freed_hugetlb, LAF_ONCE },
 	{ "lost page of hugetlbfs", test_hugetlb, LAF_ONCE },
 };
